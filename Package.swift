@@ -1,0 +1,80 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The house of Documentation/Architecture.md: a target may use only targets on floors below its own, or the ones named
+// beside it. Tests/ArchitectureTests reads the imports and enforces it.
+
+let strict: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableUpcomingFeature("InferIsolatedConformances"),
+]
+
+/// `MARTLET_WARNINGS_AS_ERRORS=1`, which the Makefile sets, keeps our own build free of warnings without breaking a
+/// packager whose compiler is newer than ours.
+let warnings: [SwiftSetting] =
+  Context.environment["MARTLET_WARNINGS_AS_ERRORS"] == "1"
+  ? [.treatAllWarnings(as: .error), .treatWarning("DeprecatedDeclaration", as: .warning)] : []
+
+let settings = strict + warnings
+
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioFoundation: Target.Dependency = .product(name: "NIOFoundationCompat", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
+let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
+let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let orderedCollections: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
+
+let package = Package(
+  name: "martlet",
+  products: [
+    .library(name: "MailSyntax", targets: ["MailSyntax"]),
+    .library(name: "SMTPGrammar", targets: ["SMTPGrammar"]),
+    .library(name: "MailMessage", targets: ["MailMessage"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
+    .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.0"),
+    .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.0"),
+    .package(url: "https://github.com/apple/swift-asn1.git", from: "1.7.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+    .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
+  ],
+  targets: [
+    // Floor 0: values.
+    room("MailSyntax"),
+
+    // Floor 1: languages.
+    room("SMTPGrammar", ["MailSyntax", nioCore]),
+    room("SASLMechanisms", ["MailSyntax", crypto]),
+    room("MailMessage", ["MailSyntax", nioCore]),
+    room("TransportSecurity", ["MailSyntax"]),
+
+    tests("MailSyntaxTests", ["MailSyntax"]),
+    tests("SMTPGrammarTests", ["MailSyntax", "SMTPGrammar", nioCore]),
+    tests("SASLMechanismsTests", ["MailSyntax", "SASLMechanisms"]),
+    tests("MailMessageTests", ["MailMessage", "MailSyntax", nioCore]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,56 @@
+/// A domain name as SMTP carries it: dot-separated labels, ASCII (A-labels) or, under SMTPUTF8, U-labels.
+///
+/// Two names are equal when they differ only in ASCII case. `description` keeps the case the peer used.
+/// Bounds: 1 to 255 octets, each label 1 to 63 octets. Source: RFC 5321 §2.3.5, §4.1.2, §4.5.3.1.2; RFC 6531 §3.3.
+public struct DomainName: Hashable, Sendable, CustomStringConvertible {
+  public static let maximumOctets = 255
+  public static let maximumLabelOctets = 63
+
+  /// The name as it was given.
+  public let description: String
+  /// The name in ASCII lower case: what equality, hashing and look-ups use.
+  public let folded: String
+
+  /// Reads a whole string as a domain name. A trailing dot is not part of SMTP's grammar and is refused.
+  public init(_ text: some StringProtocol) throws(MailSyntaxError) {
+    try DomainName.validate(text.utf8)
+    guard !text.hasUpperControl else { throw .controlCharacter }
+    description = String(text)
+    folded = description.lowercasedASCII()
+  }
+
+  public var labels: [Substring] { description.split(separator: ".", omittingEmptySubsequences: false) }
+  public var isASCII: Bool { description.utf8.allSatisfy { $0 < 0x80 } }
+  /// Two labels or more: what RFC 6409 §4.2 asks of every domain in a submitted envelope.
+  public var isFullyQualified: Bool { description.utf8.contains(UInt8(ascii: ".")) }
+
+  public static func == (left: DomainName, right: DomainName) -> Bool { left.folded == right.folded }
+  public func hash(into hasher: inout Hasher) { hasher.combine(folded) }
+}
+
+extension DomainName {
+  /// sub-domain = Let-dig [Ldh-str]; under SMTPUTF8 any octet at or over 0x80 counts as a letter (RFC 6531 §3.3).
+  /// The underscore is taken too: it stands in host names that exist.
+  static func validate(_ octets: some Collection<UInt8>) throws(MailSyntaxError) {
+    guard !octets.isEmpty else { throw .emptyDomain }
+    guard octets.count <= maximumOctets else { throw .domainTooLong }
+    var labelLength = 0
+    var previous: UInt8 = UInt8(ascii: ".")
+    for octet in octets {
+      if octet == UInt8(ascii: ".") {
+        guard labelLength > 0, previous != UInt8(ascii: "-") else { throw .badDomain }
+        labelLength = 0
+      } else {
+        let isHyphen = octet == UInt8(ascii: "-")
+        guard octet >= 0x80 || octet.isASCIIAlphanumeric || octet == UInt8(ascii: "_") || isHyphen else {
+          throw .badDomain
+        }
+        guard !(isHyphen && labelLength == 0) else { throw .badDomain }
+        labelLength += 1
+        guard labelLength <= maximumLabelOctets else { throw .labelTooLong }
+      }
+      previous = octet
+    }
+    guard labelLength > 0, previous != UInt8(ascii: "-") else { throw .badDomain }
+  }
+}

@@ -1,0 +1,5 @@
+/// An answer at hand, or one that must be waited for. The hot path is `.now`; only `.later` costs a task.
+public enum Prompt<Answer: Sendable>: Sendable {
+  case now(Answer)
+  case later(@Sendable () async -> Answer)
+}
