@@ -46,6 +46,7 @@ let orderedCollections: Target.Dependency = .product(name: "OrderedCollections",
 let package = Package(
   name: "martlet",
   products: [
+    .executable(name: "martlet", targets: ["martlet"]),
     .library(name: "MailSyntax", targets: ["MailSyntax"]),
     .library(name: "SMTPGrammar", targets: ["SMTPGrammar"]),
     .library(name: "MailMessage", targets: ["MailMessage"]),
@@ -71,10 +72,55 @@ let package = Package(
     room("MailMessage", ["MailSyntax", nioCore]),
     room("TransportSecurity", ["MailSyntax"]),
 
+    // Floor 2: machines.
+    room(
+      "SMTPSessions",
+      ["MailMessage", "MailSyntax", "SASLMechanisms", "SMTPGrammar", "TransportSecurity", nioCore, deques]),
+    room("MailQueue", ["MailSyntax", "SMTPGrammar", nioCore]),
+
+    // Floor 3: conduct.
+    room("Accounts", ["MailQueue", "MailSyntax", "SASLMechanisms", crypto, deques, orderedCollections]),
+    room(
+      "Relay",
+      [
+        "Accounts", "MailMessage", "MailQueue", "MailSyntax", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
+        "TransportSecurity", nioCore, deques, orderedCollections,
+      ]),
+
+    // Floor 4: edges.
+    room(
+      "SMTPTransport",
+      [
+        "MailSyntax", "SMTPSessions", "TransportSecurity", nioCore, nioPosix, nioSSL, x509, asn1, crypto,
+      ]),
+    room("Certificates", ["MailSyntax", x509, asn1, crypto]),
+    room("QueueStorage", ["MailQueue", "MailSyntax", "SMTPGrammar", nioCore, nioPosix, grdb, deques]),
+    room("LocalDelivery", ["MailMessage", "MailQueue", "MailSyntax", "Relay", "SMTPGrammar", nioCore, nioPosix]),
+    .systemLibrary(name: "CArgon2"),
+    room("PasswordHashing", ["Accounts", "CArgon2", "MailSyntax", nioPosix]),
+    room("Configuration", ["MailQueue", "MailSyntax", "Relay", "SMTPSessions", yams]),
+    room("SystemWorld", ["MailQueue", "MailSyntax", "Relay", nioCore]),
+
+    // Floor 5: doors.
+    .executableTarget(
+      name: "martlet",
+      dependencies: [
+        "Accounts", "Certificates", "Configuration", "LocalDelivery", "MailMessage", "MailQueue",
+        "MailSyntax", "PasswordHashing", "QueueStorage", "Relay", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
+        "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioPosix, orderedCollections,
+      ],
+      swiftSettings: settings),
+
     tests("MailSyntaxTests", ["MailSyntax"]),
     tests("SMTPGrammarTests", ["MailSyntax", "SMTPGrammar", nioCore]),
     tests("SASLMechanismsTests", ["MailSyntax", "SASLMechanisms"]),
     tests("MailMessageTests", ["MailMessage", "MailSyntax", nioCore]),
+    .testTarget(
+      name: "SMTPSessionsTests",
+      dependencies: ["MailSyntax", "SASLMechanisms", "SMTPGrammar", "SMTPSessions", "TransportSecurity", nioCore],
+      swiftSettings: settings),
+    tests("AccountsTests", ["Accounts", "MailQueue", "MailSyntax", "SASLMechanisms"]),
+    tests("PasswordHashingTests", ["Accounts", "MailSyntax", "PasswordHashing", nioPosix]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,51 @@
+public import MailQueue
+public import MailSyntax
+public import Relay
+
+extension RouteKey {
+  /// The delivery of one of our domains.
+  public static func domain(_ name: DomainName) -> RouteKey { RouteKey(rawValue: "domain/\(name.folded)") }
+  /// The way of mail for all other domains.
+  public static let outbound = RouteKey(rawValue: "outbound")
+}
+
+extension Configuration {
+  /// Our domains as the relay knows them, in the order of the file. Each has the route `RouteKey.domain` of its name.
+  public var localDomains: [LocalDomain] {
+    domains.map { domain in
+      LocalDomain(
+        name: domain.name, recipients: domain.recipients.map { LocalDomain.Recipient($0) },
+        aliases: domain.aliases.map { LocalDomain.Alias($0.localPart, targets: $0.targets) }, catchAll: domain.catchAll,
+        delivery: .domain(domain.name), postmaster: domain.postmaster, abuse: domain.abuse,
+        recipientDelimiter: domain.recipientDelimiter)
+    }
+  }
+
+  /// `RouteKey.outbound`, or nil where mail for other domains is refused.
+  public var outboundRoute: RouteKey? {
+    switch outbound.route {
+    case .none: nil
+    case .smarthost, .local: .outbound
+    }
+  }
+
+  /// The destinations of the domains by their routes. The outbound route is the caller's.
+  public var destinations: [(route: RouteKey, destination: Destination)] {
+    domains.map { (.domain($0.name), $0.deliver) }
+  }
+
+  /// Never throws for a configuration that `ConfigurationFile` made.
+  public func routing() throws(RoutingFaults) -> Routing {
+    try Routing(domains: localDomains, outbound: outboundRoute)
+  }
+
+  // MARK: Places in the file
+
+  static func place(of domain: DomainName) -> String { "domains.\(domain.folded)" }
+  static func place(ofRecipient localPart: String, in domain: String) -> String {
+    "\(domain).recipients.\(localPart.lowercasedASCII())"
+  }
+  static func place(ofAlias localPart: String, in domain: String) -> String {
+    "\(domain).aliases/\(localPart.lowercasedASCII())"
+  }
+}

@@ -1,0 +1,162 @@
+public import MailQueue
+public import MailSyntax
+public import SMTPSessions
+
+/// Everything that `martlet.yaml` says, as checked values: what `serve` runs on, and what `dev` makes without a file.
+///
+/// Paths are absolute: relative ones in the file are taken from the file's own folder.
+public struct Configuration: Sendable {
+  public var hostName: DomainName
+  /// The folder of queue, users and keys.
+  public var dataFolder: String
+  public var listeners: [Listener]
+  public var certificates: [CertificateFiles]
+  /// PEM files with the roots that next hops are judged by; empty means the system's.
+  public var trustRoots: [String]
+  /// The users file, as `martlet user` writes it.
+  public var usersFile: String
+  /// In the order of the file; the first is the primary one.
+  public var domains: [Domain]
+  public var outbound: Outbound
+  public var queue: Queue
+  public var limits: Limits
+  public var log: Log
+  /// How long a stop waits for sessions and deliveries.
+  public var drainTime: Duration
+
+  public struct Listener: Hashable, Sendable {
+    public var role: ListenerRole
+    public var addresses: [SocketEndpoint]
+    /// Names of inherited sockets (LISTEN_FDNAMES).
+    public var inherited: [String]
+    /// Networks in CIDR form whose connections begin with a PROXY protocol v2 header.
+    public var trustedProxies: [String]
+  }
+
+  public struct CertificateFiles: Hashable, Sendable {
+    public var chain: String
+    public var key: String
+  }
+
+  public struct Domain: Hashable, Sendable {
+    public var name: DomainName
+    public var recipients: [String]
+    public var aliases: [Alias]
+    public var catchAll: Mailbox?
+    public var postmaster: Mailbox
+    /// Where `abuse` leads; nil means to the postmaster.
+    public var abuse: Mailbox?
+    public var recipientDelimiter: Character?
+    public var deliver: Destination
+
+    public struct Alias: Hashable, Sendable {
+      public var localPart: String
+      public var targets: [Mailbox]
+    }
+  }
+
+  /// Where mail is put.
+  public enum Destination: Hashable, Sendable {
+    /// A path with `%d` for the domain and `%n` for the local part.
+    case maildir(path: String)
+    case lmtp(DialTarget)
+    case discard
+  }
+
+  public struct Outbound: Hashable, Sendable {
+    public var route: Route
+    /// The address that connections to next hops come from.
+    public var source: IPAddress?
+    public enum Route: Hashable, Sendable {
+      case none
+      case smarthost(Smarthost)
+      case local(Destination)
+    }
+  }
+
+  public struct Smarthost: Hashable, Sendable {
+    public var host: DomainName
+    public var port: UInt16
+    public var tls: TLSMode
+    public var authentication: Authentication
+    public var usesChunking: Bool
+    public enum TLSMode: String, Hashable, Sendable, CaseIterable { case implicit, starttls }
+    public enum Authentication: Hashable, Sendable {
+      case none
+      /// The password is the first line of the file.
+      case password(user: String, passwordFile: String)
+      /// XOAUTH2 with what the command prints.
+      case tokenCommand(user: String, command: [String])
+    }
+  }
+
+  public struct Queue: Hashable, Sendable {
+    public var retry: RetrySchedule
+    public var giveUpAfter: Duration
+    public var delayReportAfter: Duration
+    /// How long events of finished messages are kept.
+    public var history: Duration
+    /// Under this much free space nothing new is accepted.
+    public var spaceFloor: ByteCount
+    /// Deliveries at a time on one route.
+    public var routeConcurrency: Int
+  }
+
+  public struct Limits: Hashable, Sendable {
+    public var session: ServerLimits
+    public var connections: Int
+    public var connectionsPerAddress: Int
+    public var handshakesPerAddressPerMinute: Int
+    public var memoryInFlight: ByteCount
+  }
+
+  public struct Log: Hashable, Sendable {
+    public var format: Format
+    public enum Format: String, Hashable, Sendable, CaseIterable { case text, json }
+  }
+
+  public init(
+    hostName: DomainName, dataFolder: String, listeners: [Listener], certificates: [CertificateFiles],
+    trustRoots: [String] = [], usersFile: String, domains: [Domain], outbound: Outbound,
+    queue: Queue = Queue(), limits: Limits = Limits(), log: Log = Log(), drainTime: Duration = .seconds(30)
+  ) {
+    self.hostName = hostName
+    self.dataFolder = dataFolder
+    self.listeners = listeners
+    self.certificates = certificates
+    self.trustRoots = trustRoots
+    self.usersFile = usersFile
+    self.domains = domains
+    self.outbound = outbound
+    self.queue = queue
+    self.limits = limits
+    self.log = log
+    self.drainTime = drainTime
+  }
+}
+
+extension Configuration.Listener {
+  public init(role: ListenerRole, addresses: [SocketEndpoint]) {
+    self.init(role: role, addresses: addresses, inherited: [], trustedProxies: [])
+  }
+}
+
+extension Configuration.Queue {
+  public init() {
+    self.init(
+      retry: .standard, giveUpAfter: .seconds(5 * 86_400), delayReportAfter: .seconds(4 * 3_600),
+      history: .seconds(7 * 86_400), spaceFloor: .mebibytes(256), routeConcurrency: 20)
+  }
+}
+
+extension Configuration.Limits {
+  public init() {
+    self.init(
+      session: ServerLimits(), connections: 10_000, connectionsPerAddress: 200, handshakesPerAddressPerMinute: 600,
+      memoryInFlight: .mebibytes(256))
+  }
+}
+
+extension Configuration.Log {
+  public init() { self.init(format: .text) }
+}

@@ -1,0 +1,102 @@
+extension ConfigurationKey {
+  /// Every key of the file, in the order of the documentation.
+  public static let all: [ConfigurationKey] = {
+    let house = [Keys.hostName.row, Keys.data.row, Keys.users.row, Keys.logFormat.row, Keys.drainTime.row]
+    let listeners = [
+      Keys.submissions.row, Keys.submission.row, Keys.relay.row, Keys.addresses.row, Keys.inherited.row,
+      Keys.proxyFrom.row,
+    ]
+    let tls = [Keys.chain.row, Keys.key.row, Keys.trustRoots.row]
+    let domains = [
+      Keys.recipients.row, Keys.aliases.row, Keys.catchAll.row, Keys.postmaster.row, Keys.abuse.row,
+      Keys.recipientDelimiter.row, Keys.deliver.row, Keys.maildir.row, Keys.lmtp.row,
+    ]
+    let outbound = [
+      Keys.route.row, Keys.outboundMaildir.row, Keys.source.row, Keys.smarthostHost.row, Keys.smarthostPort.row,
+      Keys.smarthostTLS.row, Keys.smarthostUser.row, Keys.passwordFile.row, Keys.tokenCommand.row, Keys.chunking.row,
+    ]
+    let queue = [
+      Keys.retry.row, Keys.retryJitter.row, Keys.giveUpAfter.row, Keys.delayReportAfter.row, Keys.history.row,
+      Keys.spaceFloor.row, Keys.routeConcurrency.row,
+    ]
+    return house + listeners + tls + domains + outbound + queue + Keys.limitRows
+  }()
+
+  /// The text of `Documentation/Configuration.md`, Markdown; a test compares the file with it.
+  public static var document: String {
+    var lines = [
+      "# The configuration file",
+      "",
+      "One YAML file says everything; `Examples/martlet.yaml` is one with comments. This page is written from the table",
+      "in `Sources/Configuration/Keys.swift`; a test compares the two.",
+      "",
+      "- `martlet check --config FILE` tells all that is wrong at once, each as `file:line:column: error: what`, with a",
+      "  line on how to mend it. `martlet serve` refuses to start with an error, and logs the warnings.",
+      "- A key that isn't known is an error, and so is one that stands twice: a misspelt key must not be silently",
+      "  without effect.",
+      "- Durations are whole numbers with `ms`, `s`, `m`, `h` or `d`; sizes are bytes, or numbers with `KiB`, `MiB`,",
+      "  `GiB` or `TiB`. A number without the unit of a duration is refused rather than guessed.",
+      "- Where a list is wanted, a single value is a list of one.",
+      "- Relative paths are taken from the folder of the configuration file.",
+      "- No secret stands in this file: passwords and keys are named by the file that holds them.",
+      "",
+    ]
+    for part in parts {
+      lines += ["## \(part.title)", ""]
+      if let note = part.note { lines += [note, ""] }
+      lines += ["| key | value | default | what it is |", "|---|---|---|---|"]
+      for key in all where part.includes(key) {
+        lines.append("| `\(key.path)` | \(key.form) | \(key.presence.cell) | \(key.meaning) |")
+      }
+      lines.append("")
+    }
+    return lines.dropLast().joined(separator: "\n") + "\n"
+  }
+
+  private struct Part {
+    let title: String
+    /// The first component of the keys' paths; nil for all that no other part takes.
+    let root: String?
+    var note: String?
+
+    func includes(_ key: ConfigurationKey) -> Bool {
+      let first = key.path.prefix { $0 != "." && $0 != "[" }
+      guard let root else { return !parts.contains { $0.root.map { $0[...] } == first } }
+      return first == root
+    }
+  }
+
+  private static let parts = [
+    Part(title: "The house", root: nil),
+    Part(
+      title: "Listeners", root: "listen",
+      note: "At least one listener is there. Each is an address, a list of addresses, or a section with the keys "
+        + "below, in which `ROLE` is `submissions`, `submission` or `relay`. `:465` means every address, IPv4 and IPv6."
+    ),
+    Part(
+      title: "Certificates", root: "tls",
+      note: "Submission needs a certificate. A relay listener without one offers no STARTTLS."),
+    Part(
+      title: "Domains", root: "domains",
+      note: "`domains` is a section in which each key is the name of a domain of ours (`NAME`). The first one is the "
+        + "primary: its postmaster hears of what can be told to nobody else. Recipients and aliases are matched without "
+        + "regard to case."),
+    Part(
+      title: "Outbound", root: "outbound",
+      note: "Without this section mail for other domains is refused. The section `smarthost` belongs to the route of "
+        + "that name. A `user` needs either `password_file` or `token_command`."),
+    Part(title: "Queue", root: "queue"),
+    Part(
+      title: "Limits", root: "limits",
+      note: "Where an RFC sets a least, less is refused with its name."),
+  ]
+}
+
+extension ConfigurationKey.Presence {
+  fileprivate var cell: String {
+    switch self {
+    case .required: "required"
+    case .optional(let words): words
+    }
+  }
+}

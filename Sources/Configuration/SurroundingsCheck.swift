@@ -1,0 +1,257 @@
+import Accounts
+public import MailSyntax
+import SMTPSessions
+import TransportSecurity
+
+/// What a certificate of the configuration says, once its chain and key were read as a pair.
+public struct CertificateFacts: Hashable, Sendable {
+  public let dnsNames: [String]
+  public let notValidBefore: UTCInstant
+  public let notValidAfter: UTCInstant
+  public init(dnsNames: [String], notValidBefore: UTCInstant, notValidAfter: UTCInstant) {
+    self.dnsNames = dnsNames
+    self.notValidBefore = notValidBefore
+    self.notValidAfter = notValidAfter
+  }
+}
+
+/// Looks at what a configuration names: files, folders, certificates. Nothing is changed, and nothing asked of the
+/// network.
+public struct SurroundingsCheck: Sendable {
+  /// A certificate that ends within this time is warned of.
+  public static let certificateNotice: Duration = .seconds(14 * 86_400)
+
+  private let files: any SurroundingFiles
+  private let now: UTCInstant
+  private let loadCertificate: @Sendable (Configuration.CertificateFiles) throws -> CertificateFacts
+  private let loadTrustRoots: @Sendable (String) throws -> Void
+
+  /// - Parameters:
+  ///   - loadCertificate: reads chain and key, and throws what describes their fault.
+  ///   - loadTrustRoots: reads one file of authorities, and throws what describes its fault.
+  public init(
+    files: any SurroundingFiles = SystemFiles(), now: UTCInstant,
+    loadCertificate: @escaping @Sendable (Configuration.CertificateFiles) throws -> CertificateFacts,
+    loadTrustRoots: @escaping @Sendable (String) throws -> Void
+  ) {
+    self.files = files
+    self.now = now
+    self.loadCertificate = loadCertificate
+    self.loadTrustRoots = loadTrustRoots
+  }
+
+  /// What is wrong or doubtful, in the order of the file. Without an error among it the server can be started.
+  public func findings(for file: ConfigurationFile) -> [ConfigurationFinding] {
+    var report = Report(file: file)
+    checkDataFolder(&report)
+    checkUsers(&report)
+    checkCertificates(&report)
+    checkTrustRoots(&report)
+    checkDestinations(&report)
+    checkSmarthost(&report)
+    return report.findings.inOrderOfFile
+  }
+
+  private struct Report {
+    let file: ConfigurationFile
+    var findings: [ConfigurationFinding] = []
+    var configuration: Configuration { file.configuration }
+
+    /// - Parameter places: the first that is in the file gives the position.
+    mutating func add(
+      _ severity: ConfigurationFinding.Severity, _ text: String, at places: String..., remedy: String? = nil
+    ) {
+      findings.append(
+        ConfigurationFinding(
+          severity, file: file.fileName, position: places.lazy.compactMap(file.position(of:)).first, text: text,
+          remedy: remedy))
+    }
+  }
+
+  // MARK: Folders and users
+
+  private func checkDataFolder(_ report: inout Report) {
+    let path = report.configuration.dataFolder
+    do throws(FileTrouble) {
+      let state = try files.state(of: path)
+      guard state.kind == .folder else {
+        return report.add(.error, "\(path): this is not a folder", at: "data", remedy: "name a folder")
+      }
+      if !state.isWritable || !state.isExecutable {
+        report.add(
+          .error, "\(path): this process may not write there", at: "data",
+          remedy: "run: chown USER \(path), with the user that runs martlet")
+      }
+      if state.permissions & 0o007 != 0 {
+        report.add(
+          .warning, "\(path): everybody on this machine may look into it, mail and password hashes included",
+          at: "data", remedy: "run: chmod o-rwx \(path)")
+      }
+    } catch {
+      guard error.cause == .missing else {
+        return report.add(.error, "\(path): \(error.reason)", at: "data", remedy: "name a folder that can be reached")
+      }
+      guard canMake(path) else {
+        return report.add(
+          .error, "\(path): there is no such folder, and this process may not make it", at: "data",
+          remedy: "run: install -d -m 700 -o USER \(path), with the user that runs martlet")
+      }
+    }
+  }
+
+  private func checkUsers(_ report: inout Report) {
+    guard report.configuration.listeners.contains(where: \.role.isSubmission) else { return }
+    let path = report.configuration.usersFile
+    let remedy = "run: martlet user add NAME"
+    do throws(FileTrouble) {
+      let octets = try files.read(path, maximumOctets: UserFile.maximumOctets)
+      do {
+        let directory = try UserFile.decode(octets)
+        if directory.users.isEmpty {
+          report.add(.warning, "\(path): there is no user, so nobody can submit", at: "users", "data", remedy: remedy)
+        }
+      } catch {
+        report.add(.error, "\(path): \(error)", at: "users", "data", remedy: "mend the file, or restore it")
+      }
+      warnOfReaders(of: path, &report, at: "users")
+    } catch {
+      guard error.cause == .missing else {
+        return report.add(
+          .error, "\(path): \(error.reason)", at: "users", "data", remedy: "let the user that runs martlet read it")
+      }
+      report.add(
+        .warning, "\(path): there is no such file, so nobody can submit", at: "users", "data", remedy: remedy)
+    }
+  }
+
+  /// Secrets that everybody may read are none.
+  private func warnOfReaders(of path: String, _ report: inout Report, at place: String) {
+    guard let state = try? files.state(of: path), state.permissions & 0o004 != 0, false else { return }
+    report.add(
+      .warning, "\(path): everybody on this machine may read it", at: place, "data", remedy: "run: chmod o-r \(path)")
+  }
+
+  /// Whether the nearest folder above that exists lets this process make more below.
+  private func canMake(_ path: String) -> Bool {
+    var path = path[...]
+    while let slash = path.dropFirst().lastIndex(of: "/") {
+      path = path[..<slash]
+      if let state = try? files.state(of: String(path)) {
+        return state.kind == .folder && state.isWritable && state.isExecutable
+      }
+    }
+    return (try? files.state(of: "/"))?.isWritable ?? false
+  }
+
+  // MARK: Certificates
+
+  private func checkCertificates(_ report: inout Report) {
+    var names: [String] = []
+    var areAllRead = true
+    for (number, certificate) in report.configuration.certificates.enumerated() {
+      let place = "tls.certificates[\(number)]"
+      do {
+        let facts = try loadCertificate(certificate)
+        names += facts.dnsNames
+        checkTimes(of: facts, certificate, &report, at: place)
+      } catch {
+        areAllRead = false
+        report.add(.error, "\(error)", at: place, remedy: "give a chain and the key it was issued for")
+      }
+      warnOfReaders(of: certificate.key, &report, at: "\(place).key")
+    }
+    let hostName = report.configuration.hostName
+    guard areAllRead, !report.configuration.certificates.isEmpty,
+      !DNSID.anyMatches(presented: names, host: hostName.description)
+    else { return }
+    report.add(
+      .warning, "no certificate carries \(hostName), so clients that connect to this name will refuse it",
+      at: "tls.certificates[0].chain", remedy: "have a certificate issued for \(hostName)")
+  }
+
+  private func checkTimes(
+    of facts: CertificateFacts, _ certificate: Configuration.CertificateFiles, _ report: inout Report, at place: String
+  ) {
+    let chain = certificate.chain
+    let remedy = "have it renewed"
+    if facts.notValidAfter < now {
+      report.add(.error, "\(chain): the certificate has expired", at: "\(place).chain", remedy: remedy)
+    } else if facts.notValidBefore > now {
+      report.add(
+        .error, "\(chain): the certificate is not valid yet", at: "\(place).chain", remedy: "set this machine's clock")
+    } else if facts.notValidAfter - now < SurroundingsCheck.certificateNotice {
+      let days = (facts.notValidAfter - now).nanoseconds / 86_400_000_000_000
+      report.add(
+        .warning, "\(chain): the certificate expires in \(days) days", at: "\(place).chain", remedy: remedy)
+    }
+  }
+
+  private func checkTrustRoots(_ report: inout Report) {
+    for path in report.configuration.trustRoots {
+      do {
+        try loadTrustRoots(path)
+      } catch {
+        report.add(.error, "\(error)", at: "tls.trust_roots", remedy: "name a PEM file with authorities' certificates")
+      }
+    }
+  }
+
+  // MARK: Where mail goes
+
+  private func checkDestinations(_ report: inout Report) {
+    for domain in report.configuration.domains {
+      check(domain.deliver, &report, at: "\(Configuration.place(of: domain.name)).deliver")
+    }
+    switch report.configuration.outbound.route {
+    case .local(let destination): check(destination, &report, at: "outbound.maildir")
+    case .none, .smarthost: break
+    }
+  }
+
+  private func check(_ destination: Configuration.Destination, _ report: inout Report, at place: String) {
+    switch destination {
+    case .maildir(let path):
+      // As far as it is the same for all mailboxes.
+      let fixed = path.prefix { $0 != "%" }
+      let folder = fixed.count == path.count ? path : String(fixed[..<(fixed.lastIndex(of: "/") ?? fixed.startIndex)])
+      guard !isWritableFolder(folder), !canMake("\(folder)/x") else { return }
+      report.add(
+        .error, "\(folder.isEmpty ? "/" : folder): this process can make no Maildir there", at: "\(place).maildir",
+        place,
+        remedy: "let the user that runs martlet write there")
+    case .lmtp(.unixSocket(let path)):
+      guard (try? files.state(of: path))?.kind != .socket else { return }
+      report.add(
+        .warning, "\(path): no socket is there now", at: "\(place).lmtp", place, remedy: "start the LMTP server")
+    case .lmtp(.host), .lmtp(.address), .discard: break
+    }
+  }
+
+  private func isWritableFolder(_ path: String) -> Bool {
+    guard let state = try? files.state(of: path) else { return false }
+    return state.kind == .folder && state.isWritable && state.isExecutable
+  }
+
+  private func checkSmarthost(_ report: inout Report) {
+    guard case .smarthost(let smarthost) = report.configuration.outbound.route else { return }
+    switch smarthost.authentication {
+    case .none: break
+    case .password(_, let path):
+      let place = "outbound.smarthost.password_file"
+      do {
+        _ = try SecretFile.read(path, files: files)
+        warnOfReaders(of: path, &report, at: place)
+      } catch {
+        report.add(
+          .error, "\(path): \(error.reason)", at: place, remedy: "put the password there, as the only line")
+      }
+    case .tokenCommand(_, let command):
+      guard let program = command.first else { return }
+      guard let state = try? files.state(of: program), state.kind == .file, state.isExecutable else {
+        return report.add(
+          .error, "\(program): this is no program that this process may run", at: "outbound.smarthost.token_command",
+          remedy: "give the path of a program, and let the user that runs martlet execute it")
+      }
+    }
+  }
+}

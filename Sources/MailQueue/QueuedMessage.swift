@@ -1,0 +1,139 @@
+public import MailSyntax
+public import NIOCore
+public import SMTPGrammar
+
+/// The envelope and the circumstances of a message that is about to be accepted: all but its body.
+public struct NewMessage: Hashable, Sendable {
+  public let id: QueueID
+  public var reversePath: ReversePath
+  public var recipients: [NewRecipient]
+  public var body: BodyType
+  public var usesSMTPUTF8: Bool
+  public var envelopeID: String?
+  public var reportContent: DeliveryReportContent?
+  /// Who submitted: the fairness of the queue and the trace to the user (SUBOP-003) go by it. Nil for relayed mail.
+  public var account: String?
+  public var tenant: String?
+  public var priority: PriorityClass
+  public var receivedAt: UTCInstant
+  /// The first failed attempt after this moment is the last.
+  public var expiresAt: UTCInstant
+  /// Header fields of ours that stand in front of the stored body: Received and what submission added. CRLF-ended.
+  public var prefix: ByteBuffer
+
+  public init(
+    id: QueueID, reversePath: ReversePath, recipients: [NewRecipient], body: BodyType = .sevenBit,
+    usesSMTPUTF8: Bool = false, envelopeID: String? = nil, reportContent: DeliveryReportContent? = nil,
+    account: String? = nil, tenant: String? = nil, priority: PriorityClass = .normal, receivedAt: UTCInstant,
+    expiresAt: UTCInstant, prefix: ByteBuffer
+  ) {
+    self.id = id
+    self.reversePath = reversePath
+    self.recipients = recipients
+    self.body = body
+    self.usesSMTPUTF8 = usesSMTPUTF8
+    self.envelopeID = envelopeID
+    self.reportContent = reportContent
+    self.account = account
+    self.tenant = tenant
+    self.priority = priority
+    self.receivedAt = receivedAt
+    self.expiresAt = expiresAt
+    self.prefix = prefix
+  }
+}
+
+/// One recipient of a new message, with the route the mail will take.
+public struct NewRecipient: Hashable, Sendable {
+  public var address: Mailbox
+  public var route: RouteKey
+  public var notify: Notify?
+  public var originalRecipient: OriginalRecipient?
+  public init(
+    address: Mailbox, route: RouteKey, notify: Notify? = nil, originalRecipient: OriginalRecipient? = nil
+  ) {
+    self.address = address
+    self.route = route
+    self.notify = notify
+    self.originalRecipient = originalRecipient
+  }
+}
+
+/// The order in which mail of one account leaves: a password reset before a newsletter.
+public enum PriorityClass: Int, Hashable, Comparable, Sendable, CaseIterable {
+  case interactive = 0
+  case normal = 1
+  case bulk = 2
+  public static func < (left: PriorityClass, right: PriorityClass) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// Names a route as the configuration does: `outbound`, or `domain/example.com`. It is looked up again at every
+/// attempt, so a changed configuration holds for mail that is already queued.
+public struct RouteKey: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
+  public let rawValue: String
+  public init(rawValue: String) { self.rawValue = rawValue }
+  public var description: String { rawValue }
+  public static func < (left: RouteKey, right: RouteKey) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// A message as it stands in the queue.
+public struct QueuedMessage: Hashable, Sendable {
+  public let message: NewMessage
+  /// Octets of the stored body, without the prefix.
+  public let bodySize: ByteCount
+  /// In the order of the envelope; the index is the recipient's number for good.
+  public var recipients: [QueuedRecipient]
+
+  public init(message: NewMessage, bodySize: ByteCount, recipients: [QueuedRecipient]) {
+    self.message = message
+    self.bodySize = bodySize
+    self.recipients = recipients
+  }
+  public var id: QueueID { message.id }
+  /// What SIZE of RFC 1870 counts: prefix and body.
+  public var size: ByteCount { ByteCount(message.prefix.readableBytes + bodySize.bytes) }
+}
+
+public struct QueuedRecipient: Hashable, Sendable {
+  public let number: Int
+  public let recipient: NewRecipient
+  public var state: RecipientState
+  public var attempts: Int
+  /// When the next attempt may begin; meaningless in a final state.
+  public var due: UTCInstant
+  /// What the last attempt ended with, as a person reads it.
+  public var lastResult: String?
+  public var delayReported: Bool
+
+  public init(
+    number: Int, recipient: NewRecipient, state: RecipientState = .queued, attempts: Int = 0, due: UTCInstant,
+    lastResult: String? = nil, delayReported: Bool = false
+  ) {
+    self.number = number
+    self.recipient = recipient
+    self.state = state
+    self.attempts = attempts
+    self.due = due
+    self.lastResult = lastResult
+    self.delayReported = delayReported
+  }
+}
+
+/// Where a recipient stands. Documentation/Queue.md says what a crash at each step leaves.
+public enum RecipientState: String, Hashable, Sendable, CaseIterable {
+  case queued
+  /// Waits for an operator.
+  case held
+  case delivered
+  /// Given up; the sender has been told where RFC 3461 lets us.
+  case failed
+  /// Taken out by an operator; the audit record is in the outbox.
+  case removed
+
+  public var isFinal: Bool {
+    switch self {
+    case .queued, .held: false
+    case .delivered, .failed, .removed: true
+    }
+  }
+}

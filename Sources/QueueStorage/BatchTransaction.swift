@@ -1,0 +1,230 @@
+import Foundation
+import GRDB
+import MailQueue
+import MailSyntax
+import NIOCore
+import SMTPGrammar
+
+/// What a batch's transaction will have changed once it is committed.
+struct BatchEffects: Sendable {
+  /// One for each job, in order.
+  var results: [Result<Void, StoreFault>] = []
+  /// Bodies that no row names any more.
+  var dropped: [BodyPlace] = []
+  var messages = 0
+  var queued = 0
+  var held = 0
+  var events: [MailEvent] = []
+
+  mutating func count(_ state: RecipientState, _ change: Int) {
+    switch state {
+    case .queued: queued += change
+    case .held: held += change
+    case .delivered, .failed, .removed: break
+    }
+  }
+}
+
+/// Applies jobs inside the writer's transaction. A job that can't be done leaves nothing and fails alone; an error of
+/// the database fails the whole batch.
+struct BatchTransaction {
+  private let db: Database
+  private let now: UTCInstant
+  private(set) var effects = BatchEffects()
+
+  init(_ db: Database, now: UTCInstant) {
+    self.db = db
+    self.now = now
+  }
+
+  mutating func apply(_ job: StoreJob) throws {
+    let before = effects
+    do {
+      switch job.work {
+      case .commit: for entry in job.entries { try insert(entry) }
+      case .record(let id, let changes, let events): try record(id, changes, events, job.entries)
+      case .move(let number, let old): try move(number, from: old, job.entries)
+      case .prune(let moment, let keeping, let limit): try prune(before: moment, keeping: keeping, upTo: limit)
+      case .vacuum(let pages): try run("PRAGMA incremental_vacuum(\(pages))", [])
+      }
+      effects.results.append(.success(()))
+    } catch let fault as StoreFault {
+      effects = before
+      effects.dropped += job.entries.compactMap(\.place).filter { $0.segment != BodyPlace.ownFile }
+      effects.results.append(.failure(fault))
+    }
+  }
+
+  private mutating func insert(_ entry: StoreJob.Entry) throws {
+    guard let queued = entry.message, let place = entry.place else { return }
+    let message = queued.message
+    let prefix = message.prefix.withUnsafeReadableBytes { bytes in
+      bytes.baseAddress.map { Data(bytes: $0, count: bytes.count) } ?? Data()
+    }
+    do {
+      try run(
+        """
+        INSERT INTO messages (id, tenant, account, priority, reverse_path, envelope_id, report_content,
+          body_type, smtputf8, received_at, expires_at, segment, offset, length, checksum, prefix)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        """,
+        [
+          queued.id.description, message.tenant, message.account, message.priority.rawValue,
+          message.reversePath.mailbox?.description, message.envelopeID, message.reportContent?.rawValue,
+          message.body.rawValue, message.usesSMTPUTF8, message.receivedAt.nanoseconds, message.expiresAt.nanoseconds,
+          place.segment, place.offset, place.length, Int64(entry.body.checksum), prefix,
+        ])
+    } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE {
+      // SQLite undoes the failed statement alone; it was the job's first, or stands in the job's savepoint.
+      throw StoreFault.duplicate(queued.id)
+    }
+    let number = db.lastInsertedRowID
+    for recipient in queued.recipients {
+      try run(
+        """
+        INSERT INTO recipients (message, number, address, route, account, priority, notify, original_type,
+          original_address, state, attempts, due, last_result, delay_reported)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, NULL, 0)
+        """,
+        [
+          number, recipient.number, recipient.recipient.address.description, recipient.recipient.route.rawValue,
+          message.account ?? "", message.priority.rawValue, recipient.recipient.notify.map { Int($0.rawValue) },
+          recipient.recipient.originalRecipient?.addressType, recipient.recipient.originalRecipient?.address,
+          recipient.due.nanoseconds,
+        ])
+    }
+    effects.messages += 1
+    effects.queued += queued.recipients.count
+    if let event = entry.event { try add(event, of: queued.id) }
+  }
+
+  private mutating func record(
+    _ id: QueueID, _ changes: [RecipientChange], _ events: [MailEvent], _ reports: [StoreJob.Entry]
+  ) throws {
+    let found = try statement("SELECT number, segment, offset, length FROM messages WHERE id = ?")
+    guard let row = try Row.fetchOne(found, arguments: [id.description]) else { throw StoreFault.notFound }
+    let message: Int64 = row[0]
+    let place = BodyPlace(segment: row[1], offset: row[2], length: row[3])
+    let changed = try standings(of: message, after: changes)
+
+    guard !reports.isEmpty else {
+      try conclude(id, message, place, changed, events)
+      return
+    }
+    try db.execute(sql: "SAVEPOINT record")
+    do {
+      for report in reports { try insert(report) }
+      try conclude(id, message, place, changed, events)
+      try db.execute(sql: "RELEASE record")
+    } catch let fault as StoreFault {
+      try db.execute(sql: "ROLLBACK TO record; RELEASE record")
+      throw fault
+    }
+  }
+
+  /// Every change beside the standing before and after it. Two changes of one recipient apply in order.
+  private func standings(of message: Int64, after changes: [RecipientChange]) throws -> [Changed] {
+    let select = try statement(
+      """
+      SELECT state, attempts, due, last_result, delay_reported FROM recipients WHERE message = ? AND number = ?
+      """)
+    var changed: [Changed] = []
+    for change in changes {
+      if let earlier = changed.lastIndex(where: { $0.change.number == change.number }) {
+        let before = changed[earlier].after
+        changed.append(Changed(change: change, before: before, after: before.applying(change)))
+        continue
+      }
+      guard let row = try Row.fetchOne(select, arguments: [message, change.number]) else { throw StoreFault.notFound }
+      let before = RowCoding.standing(row, at: 0)
+      changed.append(Changed(change: change, before: before, after: before.applying(change)))
+    }
+    return changed
+  }
+
+  private struct Changed {
+    let change: RecipientChange
+    let before: RecipientStanding
+    let after: RecipientStanding
+  }
+
+  private mutating func conclude(
+    _ id: QueueID, _ message: Int64, _ place: BodyPlace, _ changed: [Changed], _ events: [MailEvent]
+  ) throws {
+    var finished = 0
+    for change in changed {
+      effects.count(change.before.state, -1)
+      effects.count(change.after.state, 1)
+      if !change.before.state.isFinal && change.after.state.isFinal { finished += 1 }
+    }
+    let unfinished = try statement("SELECT count(*) FROM recipients WHERE message = ? AND state < 2")
+    if try Int.fetchOne(unfinished, arguments: [message]) == finished {
+      try run("DELETE FROM recipients WHERE message = ?", [message])
+      try run("DELETE FROM attempts WHERE message = ?", [message])
+      try run("DELETE FROM messages WHERE number = ?", [message])
+      effects.messages -= 1
+      effects.dropped.append(place)
+    } else {
+      for change in changed { try update(message, change) }
+    }
+    for event in events { try add(event, of: id) }
+  }
+
+  private func update(_ message: Int64, _ changed: Changed) throws {
+    if let attempt = changed.change.attempt {
+      try run(
+        """
+        INSERT INTO attempts (message, number, started_at, ended_at, host, result, tls) VALUES (?, ?, ?, ?, ?, ?, ?)
+        """,
+        [
+          message, changed.change.number, attempt.startedAt.nanoseconds, attempt.endedAt.nanoseconds, attempt.host,
+          attempt.result, attempt.tls,
+        ])
+    }
+    let after = changed.after
+    try run(
+      """
+      UPDATE recipients SET state = ?, attempts = ?, due = ?, last_result = ?, delay_reported = ?
+      WHERE message = ? AND number = ?
+      """,
+      [
+        RowCoding.number(of: after.state), after.attempts, after.due.nanoseconds, after.lastResult,
+        after.delayReported, message, changed.change.number,
+      ])
+  }
+
+  /// A message that left or moved meanwhile keeps its row as it is; the copy is dropped.
+  private mutating func move(_ number: Int64, from old: BodyPlace, _ entries: [StoreJob.Entry]) throws {
+    guard let place = entries.first?.place else { return }
+    try run(
+      "UPDATE messages SET segment = ?, offset = ? WHERE number = ? AND segment = ? AND offset = ?",
+      [place.segment, place.offset, number, old.segment, old.offset])
+    guard db.changesCount == 1 else { throw StoreFault.notFound }
+    effects.dropped.append(old)
+  }
+
+  /// The oldest events: those before `moment`, and those past `keeping` in number.
+  private func prune(before moment: UTCInstant, keeping: Int, upTo limit: Int) throws {
+    try run(
+      """
+      DELETE FROM outbox WHERE sequence IN (
+        SELECT sequence FROM (SELECT sequence, instant FROM outbox ORDER BY sequence LIMIT ?)
+        WHERE instant < ? OR sequence <= (SELECT max(sequence) FROM outbox) - ?)
+      """, [limit, moment.nanoseconds, keeping])
+  }
+
+  private mutating func add(_ event: MailEvent, of id: QueueID) throws {
+    try run(
+      "INSERT INTO outbox (instant, message, event) VALUES (?, ?, ?)",
+      [now.nanoseconds, id.description, event.json])
+    effects.events.append(event)
+  }
+
+  private func statement(_ sql: String) throws -> Statement { try db.cachedStatement(sql: sql) }
+
+  private func run(_ sql: String, _ arguments: [(any DatabaseValueConvertible)?]) throws {
+    let statement = try statement(sql)
+    statement.setUncheckedArguments(StatementArguments(arguments))
+    try statement.execute()
+  }
+}

@@ -1,0 +1,198 @@
+public import Accounts
+internal import MailMessage
+public import MailQueue
+public import MailSyntax
+public import SASLMechanisms
+public import SMTPGrammar
+public import SMTPSessions
+import Synchronization
+
+/// Accepts mail: answers a server session's questions, and says 250 to a message only after the store has it (Law 1).
+public final class Intake: ServerConduct {
+  let store: any QueueStore
+  let clock: any MailClock
+  let random: any RandomSource
+  let memory: MemoryBudget
+  /// Makes a message durable and sets it on its way.
+  let commit: Commit
+  private let authenticator: Authenticator
+  private let events: any EventSink
+  private let state: Mutex<State>
+
+  /// `QueueRunner.commit`: returns when the store has the message (Law 1).
+  public typealias Commit =
+    @Sendable (NewMessage, any BodyWriter, MailEvent) async throws(StoreFault) -> QueuedMessage
+
+  private struct State {
+    var reception: Reception
+    var quotas = QuotaTable()
+  }
+
+  public init(
+    reception: Reception, store: any QueueStore, authenticator: Authenticator, clock: any MailClock,
+    random: any RandomSource, memory: MemoryBudget, events: any EventSink,
+    commit: @escaping Commit
+  ) {
+    self.store = store
+    self.authenticator = authenticator
+    self.clock = clock
+    self.random = random
+    self.memory = memory
+    self.events = events
+    self.commit = commit
+    state = Mutex(State(reception: reception))
+  }
+
+  public var reception: Reception { state.withLock { $0.reception } }
+
+  /// Swaps the configuration whole: sessions see it with their next command.
+  public func replace(_ reception: Reception) async {
+    state.withLock { $0.reception = reception }
+    await authenticator.replace(reception.users)
+  }
+
+  public func connected(_ session: SessionFacts) -> Prompt<ConnectAnswer> { .now(.welcome) }
+
+  // MARK: AUTH
+
+  public func authenticationOffer(_ session: SessionFacts) -> AuthenticationOffer {
+    let scram: [ServerMechanism] = reception.users.everyUserHasSCRAMKeys ? [.scramSHA256] : []
+    let random = random
+    return AuthenticationOffer(mechanisms: scram + [.plain, .login]) {
+      var generator = RandomSourceGenerator(random)
+      return SCRAMNonce(using: &generator)
+    }
+  }
+
+  public func verify(_ claim: PasswordClaim, _ session: SessionFacts) -> Prompt<AuthenticationAnswer> {
+    let authenticator = authenticator
+    return .later { .init(await authenticator.verify(claim, from: session.peer.address), mechanism: "password") }
+  }
+
+  public func scramKeys(for user: String, _ session: SessionFacts) -> Prompt<SCRAMKeys> {
+    let authenticator = authenticator
+    return .later { await authenticator.scramKeys(for: user, from: session.peer.address) }
+  }
+
+  public func finishedSCRAM(user: String, proven: Bool, _ session: SessionFacts) -> Prompt<AuthenticationAnswer> {
+    let authenticator = authenticator
+    return .later {
+      let verdict = await authenticator.finishedSCRAM(user: user, proven: proven, from: session.peer.address)
+      return .init(verdict, mechanism: ServerMechanism.scramSHA256.rawValue)
+    }
+  }
+
+  // MARK: The envelope
+
+  public func mail(
+    _ path: ReversePath, _ parameters: MailParameters, _ session: SessionFacts
+  ) -> Prompt<CommandAnswer> {
+    if let refusal = storeRefusal() { return .now(.refused(refusal)) }
+    guard session.role.isSubmission else { return .now(.accepted) }
+    if let mailbox = path.mailbox, !mailbox.domain.isFullyQualified {
+      return .now(refusal(.unqualifiedReversePath, session))
+    }
+    guard let user = user(of: session) else { return .now(.refused(.authenticationFailed)) }
+    guard user.senders.mayUse(path) else { return .now(refusal(.reversePathNotAllowed, session)) }
+    return .now(charge(user, messages: 1))
+  }
+
+  public func recipient(
+    _ path: ForwardPath, _ parameters: RecipientParameters, of transaction: Transaction, _ session: SessionFacts
+  ) -> Prompt<CommandAnswer> {
+    if session.role.isSubmission, case .mailbox(let mailbox) = path, !mailbox.domain.isFullyQualified {
+      return .now(refusal(.unqualifiedForwardPath, session))
+    }
+    if let refusal = reception.routing.route(path, reach: reach(of: session)).refusal {
+      return .now(.refused(refusal))
+    }
+    guard session.role.isSubmission else { return .now(.accepted) }
+    guard let user = user(of: session) else { return .now(.refused(.authenticationFailed)) }
+    return .now(charge(user, recipients: 1))
+  }
+
+  public func beginBody(_ transaction: Transaction, _ session: SessionFacts) -> any BodySink {
+    IntakeSink(transaction, session, intake: self, reception: reception, user: user(of: session))
+  }
+
+  public func observe(_ event: SessionEvent, _ session: SessionFacts) {
+    if let event = MailEvent(event, session) { events.record(event) }
+  }
+
+  // MARK: What the answers rest on
+
+  func user(of session: SessionFacts) -> User? {
+    guard let name = session.user?.name, let user = reception.users.user(named: name), !user.isDisabled else {
+      return nil
+    }
+    return user
+  }
+
+  func reach(of session: SessionFacts) -> RoutingReach {
+    session.role.isSubmission ? .anywhere : reception.relayReach
+  }
+
+  /// Law 1: below the floor of free space nothing new comes in, and after a failed write nothing at all.
+  func storeRefusal() -> Reply? {
+    switch store.condition {
+    case .accepting: nil
+    case .spaceLow: .spaceLow
+    case .stopped: .storeStopped
+    }
+  }
+
+  private func charge(_ user: User, messages: Int = 0, recipients: Int = 0) -> CommandAnswer {
+    let now = clock.uptime
+    let verdict = state.withLock { $0.quotas.charge(user, messages: messages, recipients: recipients, at: now) }
+    switch verdict {
+    case .allowed: return .accepted
+    case .exceeded(let limit, let most, let wait):
+      let seconds = wait.components.seconds + 1
+      return .refused(
+        Reply(
+          450, EnhancedStatusCode(.persistentTransient, 7, 1),
+          "over this user's limit of \(most) \(limit.rawValue), try again in \(seconds) seconds"))
+    }
+  }
+
+  private func refusal(_ defect: IntakeDefect, _ session: SessionFacts) -> CommandAnswer {
+    .refused(Reply(IntakeFinding(defect), on: session.role) ?? .internalFault)
+  }
+}
+
+extension AuthenticationAnswer {
+  fileprivate init(_ verdict: AuthenticationVerdict, mechanism: String) {
+    switch verdict {
+    case .accepted(let user): self = .accepted(.init(name: user.name.description, mechanism: mechanism))
+    // One answer for unknown user, disabled user and wrong password.
+    case .rejected: self = .refused(.authenticationFailed)
+    case .throttled: self = .refused(.authenticationThrottled)
+    case .unavailable: self = .refused(.authenticationUnavailable)
+    }
+  }
+}
+
+extension IntakeRole {
+  init(_ role: ListenerRole) { self = role.isSubmission ? .submission : .relay }
+}
+
+extension Reply {
+  /// The table's answer to a defect, nil where this role lets it pass.
+  init?(_ finding: IntakeFinding, on role: ListenerRole) {
+    guard let refusal = finding.refusal(on: IntakeRole(role)) else { return nil }
+    self.init(refusal.code, refusal.enhanced, lines: [refusal.text])
+  }
+
+  static let spaceLow = Reply(452, EnhancedStatusCode(.persistentTransient, 3, 1), "disk space low, try again later")
+  static let storeStopped = Reply(451, EnhancedStatusCode(.persistentTransient, 3, 0), "the queue has stopped")
+  static let memoryLow = Reply(452, EnhancedStatusCode(.persistentTransient, 3, 1), "too much mail at once, try again")
+  static let internalFault = Reply(451, EnhancedStatusCode(.persistentTransient, 3, 0), "internal error")
+  static let routingChanged = Reply(
+    451, EnhancedStatusCode(.persistentTransient, 3, 0), "configuration changed meanwhile, send it again")
+  static let tooManyTargets = Reply(
+    452, EnhancedStatusCode(.persistentTransient, 5, 3), "too many recipients behind these aliases")
+  static let authenticationThrottled = Reply(
+    454, EnhancedStatusCode(.persistentTransient, 7, 0), "too many failed attempts, try again later")
+  static let authenticationUnavailable = Reply(
+    454, EnhancedStatusCode(.persistentTransient, 7, 0), "authentication is busy, try again")
+}

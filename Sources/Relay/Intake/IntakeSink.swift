@@ -1,0 +1,255 @@
+import Accounts
+import MailMessage
+import MailQueue
+import MailSyntax
+import NIOCore
+import SMTPGrammar
+import SMTPSessions
+import TransportSecurity
+
+/// One message on its way in: reads the header section, judges it by the intake rules, and hands the rest on to the
+/// store as it comes. A refusal found early lets go of everything and is said at the end of the data.
+final class IntakeSink: BodySink {
+  /// Addresses of one message behind all its aliases.
+  static let maximumResolvedRecipients = 10_000
+
+  private let transaction: Transaction
+  private let session: SessionFacts
+  private let intake: Intake
+  private let reception: Reception
+  private let user: User?
+  private let id: QueueID
+  private let receivedAt: UTCInstant
+
+  private var scanner = HeaderScanner()
+  private var stage = Stage.header
+  private var writer: (any BodyWriter)?
+  private var prefix = ByteBuffer()
+  private var isEightBit = false
+  private var octetsTaken = 0
+
+  private enum Stage {
+    case header, body
+    case refused(Reply)
+    case ended
+  }
+
+  init(_ transaction: Transaction, _ session: SessionFacts, intake: Intake, reception: Reception, user: User?) {
+    self.transaction = transaction
+    self.session = session
+    self.intake = intake
+    self.reception = reception
+    self.user = user
+    receivedAt = intake.clock.now
+    id = QueueID(acceptedAt: receivedAt, random: intake.random.next())
+  }
+
+  func write(_ bytes: ByteBuffer) -> Prompt<Void> {
+    switch stage {
+    case .refused, .ended: return .now(())
+    case .header:
+      guard takeMemory(bytes.readableBytes) else { return .now(()) }
+      return took(scanner.append(bytes))
+    case .body:
+      guard takeMemory(bytes.readableBytes) else { return .now(()) }
+      return store(bytes)
+    }
+  }
+
+  func finish() -> Prompt<Reply> {
+    if case .header = stage { _ = took(scanner.finish()) }
+    switch stage {
+    case .refused(let reply): return .now(reply)
+    case .header, .ended: return .now(.internalFault)
+    case .body: break
+    }
+    stage = .ended
+    guard let writer else { return .now(.internalFault) }
+    guard let recipients = resolvedRecipients() else { return .now(release(.routingChanged)) }
+    guard recipients.count <= IntakeSink.maximumResolvedRecipients else { return .now(release(.tooManyTargets)) }
+    let message = newMessage(recipients)
+    let event = MailEvent.accepted(message, size: prefix.readableBytes + writer.size.bytes, session)
+    let (intake, octets, id) = (intake, octetsTaken, id)
+    octetsTaken = 0
+    return .later {
+      defer { intake.memory.give(back: octets) }
+      do throws(StoreFault) {
+        // Law 1: there is no way to the 250 but through the commit.
+        _ = try await intake.commit(message, writer, event)
+        return Reply(250, EnhancedStatusCode(.success, 0, 0), "queued as \(id)")
+      } catch {
+        writer.discard()
+        return Reply(error)
+      }
+    }
+  }
+
+  func abandon() {
+    stage = .ended
+    _ = release(.internalFault)
+  }
+
+  deinit { intake.memory.give(back: octetsTaken) }
+
+  // MARK: Header
+
+  private func took(_ progress: HeaderScanner.Progress) -> Prompt<Void> {
+    switch progress {
+    case .incomplete: return .now(())
+    case .complete(let header, let rest):
+      if let finding = senderFinding(header), let reply = Reply(finding, on: session.role) { return refuse(reply) }
+      return follow(SubmissionRules.judge(header: header, facts: facts), header: header, rest: rest)
+    case .fault(let fault):
+      return follow(SubmissionRules.judge(fault: fault, facts: facts), header: fault.header, rest: fault.rest)
+    }
+  }
+
+  private func follow(_ verdict: IntakeVerdict, header: HeaderSection, rest: ByteBuffer) -> Prompt<Void> {
+    switch verdict {
+    case .refuse(let finding): return refuse(Reply(finding, on: session.role) ?? .internalFault)
+    case .accept(let added, let removed, _):
+      do throws(StoreFault) {
+        writer = try intake.store.beginBody()
+      } catch {
+        return refuse(Reply(error))
+      }
+      stage = .body
+      prefix = received.bytes
+      for field in added { field.write(into: &prefix) }
+      let kept = removed.isEmpty ? header.bytes : header.removing(removed)
+      switch store(kept) {
+      case .now: return store(rest)
+      case .later(let wait):
+        // Back-pressure in the middle: the rest is small, at most one read.
+        guard case .later(let waitForRest) = store(rest) else { return .later(wait) }
+        return .later {
+          await wait()
+          await waitForRest()
+        }
+      }
+    }
+  }
+
+  /// RFC 6409 §6.1: a user writes as nobody else.
+  private func senderFinding(_ header: HeaderSection) -> IntakeFinding? {
+    guard session.role.isSubmission, let user, let from = header.first("from") else { return nil }
+    // A From that can't be read is the rules' to refuse.
+    guard let list = try? AddressList.parse(octets: header.unfoldedValue(of: from), allowsUTF8: true) else { return nil }
+    let foreign = list.mailboxes.first { !user.senders.mayUse($0) }
+    return foreign.map { IntakeFinding(.fromNotAllowed, place: $0.description) }
+  }
+
+  private var facts: IntakeFacts {
+    var generator = RandomSourceGenerator(intake.random)
+    return IntakeFacts(
+      role: IntakeRole(session.role), reversePath: transaction.reversePath,
+      usesSMTPUTF8: transaction.parameters.usesSMTPUTF8,
+      declaresEightBitBody: transaction.parameters.body == .eightBitMIME, now: receivedAt,
+      freshMessageID: MessageID.make(at: reception.hostName, using: &generator))
+  }
+
+  private var received: HeaderField {
+    var trace = ReceivedField(
+      client: .init(greeting: session.clientIdentity, address: session.peer.address), host: reception.hostName,
+      transmission: .init(
+        isExtended: session.isExtended, isEncrypted: session.tls != nil, isAuthenticated: session.user != nil,
+        usesSMTPUTF8: transaction.parameters.usesSMTPUTF8),
+      queueID: id.description, recipients: transaction.recipients.map(\.path),
+      tls: session.tls.map {
+        .init(
+          version: $0.version.description, cipherSuite: $0.cipherSuite.description, group: $0.group?.description)
+      },
+      date: receivedAt)
+    trace.showsClientAddress = reception.showsClientAddress || !session.role.isSubmission
+    return trace.field
+  }
+
+  // MARK: Body
+
+  private func store(_ bytes: ByteBuffer) -> Prompt<Void> {
+    guard let writer, bytes.readableBytes > 0 else { return .now(()) }
+    isEightBit = isEightBit || bytes.holdsEightBitOctets
+    // Copied: a slice would pin the read buffer of the TLS handler for as long as the message waits.
+    return writer.write(ByteBuffer(bytes: bytes.readableBytesView))
+  }
+
+  /// Charges what is kept in memory; what a writer has spilled to disk still counts until the message ends, which
+  /// bounds the whole too.
+  private func takeMemory(_ octets: Int) -> Bool {
+    guard octetsTaken < IntakeSink.chargedOctets else { return true }
+    guard intake.memory.take(octets) else {
+      _ = refuse(.memoryLow)
+      return false
+    }
+    octetsTaken += octets
+    return true
+  }
+
+  /// Beyond this a writer holds no more in memory.
+  static let chargedOctets = 1 << 20
+
+  private func resolvedRecipients() -> [NewRecipient]? {
+    var seen: Set<ResolvedRecipient> = []
+    var resolved: [NewRecipient] = []
+    for recipient in transaction.recipients {
+      guard case .deliver(let targets) = reception.routing.route(recipient.path, reach: intake.reach(of: session))
+      else { return nil }
+      for target in targets where seen.insert(target).inserted {
+        resolved.append(
+          NewRecipient(
+            address: target.address, route: target.route, notify: recipient.parameters.notify,
+            originalRecipient: recipient.parameters.originalRecipient))
+      }
+    }
+    return resolved
+  }
+
+  private func newMessage(_ recipients: [NewRecipient]) -> NewMessage {
+    NewMessage(
+      id: id, reversePath: transaction.reversePath, recipients: recipients,
+      body: isEightBit || transaction.parameters.body == .eightBitMIME ? .eightBitMIME : .sevenBit,
+      usesSMTPUTF8: transaction.parameters.usesSMTPUTF8, envelopeID: transaction.parameters.envelopeID,
+      reportContent: transaction.parameters.deliveryReportContent, account: user?.name.description,
+      tenant: user?.tenant, priority: user?.priority ?? .normal, receivedAt: receivedAt,
+      expiresAt: receivedAt + reception.giveUpAfter, prefix: prefix)
+  }
+
+  // MARK: Refusing
+
+  private func refuse(_ reply: Reply) -> Prompt<Void> {
+    stage = .refused(release(reply))
+    return .now(())
+  }
+
+  /// Gives up what is held, and passes the reply on.
+  private func release(_ reply: Reply) -> Reply {
+    writer?.discard()
+    writer = nil
+    intake.memory.give(back: octetsTaken)
+    octetsTaken = 0
+    return reply
+  }
+}
+
+extension Reply {
+  /// What a session says of a store that could not take a message.
+  init(_ fault: StoreFault) {
+    switch fault {
+    case .spaceLow: self = .spaceLow
+    case .stopped: self = .storeStopped
+    case .tooLarge: self = Reply(552, EnhancedStatusCode(.permanent, 3, 4), "message too large")
+    case .notFound, .corrupt, .duplicate: self = .internalFault
+    }
+  }
+}
+
+extension ByteBuffer {
+  /// Any octet over 0x7f: then the message goes on as 8BITMIME, whatever MAIL declared.
+  var holdsEightBitOctets: Bool {
+    withUnsafeReadableBytes { octets in
+      var seen: UInt8 = 0
+      for octet in octets { seen |= octet }
+      return seen >= 0x80
+    }
+  }
+}

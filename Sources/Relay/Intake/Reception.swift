@@ -1,0 +1,29 @@
+public import Accounts
+public import MailSyntax
+
+/// How mail comes in: the part of the configuration that Intake reads. A value; a reload makes a new one and swaps it
+/// whole, so that no session sees half of a change.
+public struct Reception: Sendable {
+  /// What `by` says in Received, and the domain of Message-IDs we add.
+  public var hostName: DomainName
+  public var routing: Routing
+  public var users: UserDirectory
+  /// How far port 25 reaches; `.anywhere` only where all mail is caught, as in `martlet dev`.
+  public var relayReach: RoutingReach
+  /// The life of a message in the queue; the first failed attempt behind it is the last.
+  public var giveUpAfter: Duration
+  /// False leaves the address of a submitting client out of Received.
+  public var showsClientAddress: Bool
+
+  public init(
+    hostName: DomainName, routing: Routing, users: UserDirectory, relayReach: RoutingReach = .ownDomains,
+    giveUpAfter: Duration = .seconds(5 * 86_400), showsClientAddress: Bool = true
+  ) {
+    self.hostName = hostName
+    self.routing = routing
+    self.users = users
+    self.relayReach = relayReach
+    self.giveUpAfter = giveUpAfter
+    self.showsClientAddress = showsClientAddress
+  }
+}

@@ -1,0 +1,199 @@
+import MailMessage
+import MailQueue
+import MailSyntax
+import SMTPGrammar
+import TransportSecurity
+
+/// What one delivery attempt comes to: the changes of its recipients, the events, who is to be told, and what it says of
+/// the route. Made by `judge`, without effects but the drawing of jitter.
+struct AttemptJudgement {
+  var changes: [RecipientChange] = []
+  var events: [MailEvent] = []
+  var tellings: [Telling] = []
+  var verdict = DueWindow.Verdict.nothing
+  /// When a recipient of this attempt is due again, the earliest.
+  var nextDue: UTCInstant?
+  /// The first outcome that an operator must look at.
+  var alarm: (outcome: Outcome, text: String)?
+}
+
+/// An attempt as it was made.
+struct Attempt {
+  let message: QueuedMessage
+  /// Those that were tried, in the order of the envelope.
+  let recipients: [QueuedRecipient]
+  let result: DeliveryResult
+  let startedAt: UTCInstant
+  let endedAt: UTCInstant
+  let ending: Route.Ending
+  /// We ended it ourselves: what failed says nothing.
+  let wasCancelled: Bool
+  /// The stored body's checksum failed.
+  let bodyIsCorrupt: Bool
+  /// False when the store has no room for a report: what would need one is tried again instead.
+  let canReport: Bool
+}
+
+extension Attempt {
+  func judge(
+    by options: QueueRunner.Options, using random: inout some RandomNumberGenerator
+  ) -> AttemptJudgement {
+    var judgement = AttemptJudgement()
+    let results = resultsByNumber()
+    let someWereTaken = results.values.contains { if case .delivered = $0 { true } else { false } }
+    for recipient in recipients {
+      switch results[recipient.number] {
+      case .delivered(let text)?:
+        judgement.verdict = judgement.verdict == .failed ? .failed : .answered
+        delivered(recipient, text, in: &judgement)
+      case .fault(let fault)?:
+        judge(recipient, fault, someWereTaken: someWereTaken, by: options, in: &judgement, using: &random)
+      case nil:
+        let fault = DeliveryFault(stage: .write, cause: .local("the route said nothing of this recipient"))
+        judge(recipient, fault, someWereTaken: someWereTaken, by: options, in: &judgement, using: &random)
+      }
+    }
+    judgement.nextDue = judgement.changes.filter { $0.state == .queued }.map(\.due).min()
+    return judgement
+  }
+
+  /// The first word about each recipient counts.
+  private func resultsByNumber() -> [Int: RecipientResult] {
+    var results: [Int: RecipientResult] = [:]
+    for (number, outcome) in result.outcomes where results[number] == nil { results[number] = outcome }
+    return results
+  }
+
+  private func delivered(_ recipient: QueuedRecipient, _ text: String, in judgement: inout AttemptJudgement) {
+    judgement.changes.append(change(of: recipient, to: .delivered, due: endedAt, result: text))
+    judgement.events.append(event(.delivered, recipient, result: text))
+    let action: DeliveryReport.Action = ending == .finalDelivery ? .delivered : .relayed
+    tell(action, recipient, status: EnhancedStatusCode(.success, 0, 0), fault: nil, explanation: nil, in: &judgement)
+  }
+
+  private func judge(
+    _ recipient: QueuedRecipient, _ fault: DeliveryFault, someWereTaken: Bool, by options: QueueRunner.Options,
+    in judgement: inout AttemptJudgement, using random: inout some RandomNumberGenerator
+  ) {
+    if bodyIsCorrupt {
+      let text = "the stored body is damaged"
+      judgement.changes.append(change(of: recipient, to: .held, due: recipient.due, result: text))
+      judgement.events.append(event(.held, recipient, result: text))
+      return
+    }
+    let outcome = OutcomeTable.decide(fault)
+    // A stop of ours is not the peer's refusal: the recipient stands where it stood.
+    if wasCancelled, outcome.action == .retry { return }
+    judgement.note(outcome, fault)
+    let text = fault.description
+    let isExpired = startedAt >= message.message.expiresAt
+    if OutcomeTable.limitsRecipients(fault), someWereTaken {
+      // RFC 5321 §4.5.3.1.10: the rest go in a transaction of their own, now. Each takes some, so it ends.
+      judgement.changes.append(change(of: recipient, to: .queued, due: endedAt, result: text))
+      judgement.events.append(event(.deferred, recipient, result: text, outcome: outcome, due: endedAt))
+    } else if outcome.action == .bounce || isExpired, canReport {
+      fail(recipient, fault, outcome, in: &judgement)
+    } else {
+      wait(recipient, fault, outcome, by: options, in: &judgement, using: &random)
+    }
+  }
+
+  private func fail(
+    _ recipient: QueuedRecipient, _ fault: DeliveryFault, _ outcome: Outcome, in judgement: inout AttemptJudgement
+  ) {
+    let text = fault.description
+    judgement.changes.append(change(of: recipient, to: .failed, due: endedAt, result: text))
+    judgement.events.append(event(.failed, recipient, result: text, outcome: outcome))
+    // RFC 3463 §3.5 asks for the cause rather than for "expired" (X.4.7).
+    let explanation =
+      outcome.action == .retry ? "\(outcome.reason.explanation) It was tried until it expired." : outcome.reason.explanation
+    tell(.failed, recipient, status: outcome.status, fault: fault, explanation: explanation, in: &judgement)
+  }
+
+  private func wait(
+    _ recipient: QueuedRecipient, _ fault: DeliveryFault, _ outcome: Outcome, by options: QueueRunner.Options,
+    in judgement: inout AttemptJudgement, using random: inout some RandomNumberGenerator
+  ) {
+    let envelope = message.message
+    let attempts = recipient.attempts + 1
+    var due = endedAt + options.schedule.delay(afterAttempts: attempts, using: &random)
+    // The last attempt begins at the expiry, not an interval behind it.
+    if endedAt < envelope.expiresAt { due = min(due, envelope.expiresAt) }
+    let isOld = endedAt - envelope.receivedAt >= options.delayReportAfter
+    let isDelay =
+      isOld && canReport && !recipient.delayReported
+      && Telling.audience(of: .delayed, for: recipient.recipient, of: envelope) == .sender
+    let text = fault.description
+    judgement.changes.append(
+      change(of: recipient, to: .queued, due: due, result: text, isDelayReported: isDelay))
+    judgement.events.append(event(.deferred, recipient, result: text, outcome: outcome, due: due))
+    guard isDelay else { return }
+    judgement.events.append(event(.delayReported, recipient, result: text))
+    tell(
+      .delayed, recipient, status: outcome.status, fault: fault, explanation: outcome.reason.explanation,
+      in: &judgement)
+  }
+
+  private func tell(
+    _ action: DeliveryReport.Action, _ recipient: QueuedRecipient, status: EnhancedStatusCode, fault: DeliveryFault?,
+    explanation: String?, in judgement: inout AttemptJudgement
+  ) {
+    let audience = Telling.audience(of: action, for: recipient.recipient, of: message.message)
+    guard canReport, audience != .nobody else { return }
+    var told = DeliveryReport.Recipient(recipient.recipient.address, status: status)
+    told.originalType = recipient.recipient.originalRecipient?.addressType
+    told.originalAddress = recipient.recipient.originalRecipient?.address
+    told.lastAttempt = endedAt
+    told.retryUntil = action == .delayed ? message.message.expiresAt : nil
+    told.explanation = explanation
+    // RFC 3464 §2.3.5: Remote-MTA only where a server was met.
+    if let fault, fault.metAServer { told.remoteHost = result.host }
+    if case .reply(let reply)? = fault?.cause { told.remoteReply = reply.description }
+    if action == .relayed { told.remoteHost = result.host }
+    judgement.tellings.append(Telling(audience: audience, action: action, recipient: told))
+  }
+
+  private func change(
+    of recipient: QueuedRecipient, to state: RecipientState, due: UTCInstant, result text: String,
+    isDelayReported: Bool = false
+  ) -> RecipientChange {
+    RecipientChange(
+      number: recipient.number, state: state, due: due, attemptsAdded: 1, result: text,
+      delayReported: recipient.delayReported || isDelayReported,
+      attempt: AttemptRecord(
+        startedAt: startedAt, endedAt: endedAt, host: result.host, result: text, tls: result.tls?.summary ?? "none"))
+  }
+
+  private func event(
+    _ kind: MailEvent.Kind, _ recipient: QueuedRecipient, result text: String, outcome: Outcome? = nil,
+    due: UTCInstant? = nil
+  ) -> MailEvent {
+    var fields: [MailEvent.Field] = [
+      .init("id", .text(message.id.description)),
+      .init("recipient", .text(recipient.recipient.address.description)),
+      .init("route", .text(recipient.recipient.route.description)),
+      .init("host", .text(result.host)),
+      .init("tls", .text(result.tls?.summary ?? "none")),
+      .init("attempt", .number(recipient.attempts + 1)),
+      .init("age-seconds", .number(Int((endedAt - message.message.receivedAt).nanoseconds / 1_000_000_000))),
+      .init("result", .text(text)),
+    ]
+    if let outcome {
+      fields.append(.init("status", .text(outcome.status.description)))
+      fields.append(.init("reason", .text(outcome.reason.rawValue)))
+    }
+    if let due { fields.append(.init("due-seconds", .number(Int(due.seconds)))) }
+    return MailEvent(kind, fields)
+  }
+}
+
+extension AttemptJudgement {
+  fileprivate mutating func note(_ outcome: Outcome, _ fault: DeliveryFault) {
+    if outcome.scope.holdsBackRoute {
+      verdict = .failed
+    } else if verdict == .nothing, fault.metAServer {
+      verdict = .answered
+    }
+    if outcome.needsOperator, alarm == nil { alarm = (outcome, fault.description) }
+  }
+}

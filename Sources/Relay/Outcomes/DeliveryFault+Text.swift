@@ -1,0 +1,39 @@
+internal import SMTPGrammar
+public import TransportSecurity
+
+extension DeliveryFault: CustomStringConvertible {
+  /// On one line, for logs and the queue's listing: what failed, where.
+  public var description: String {
+    switch cause {
+    case .reply(let reply): "\(reply) (\(stage.rawValue))"
+    case .transport(let text): "connection: \(text) (\(stage.rawValue))"
+    case .security(let text): "TLS: \(text) (\(stage.rawValue))"
+    case .protocolViolation(let text): "protocol: \(text) (\(stage.rawValue))"
+    case .unsupported(let status, let text): "\(status) not supported there: \(text)"
+    case .local(let text): "here: \(text)"
+    }
+  }
+
+  /// Whether a server was connected to at all.
+  var metAServer: Bool {
+    switch cause {
+    case .reply, .security, .protocolViolation, .unsupported: true
+    case .transport: stage != .connect
+    case .local: false
+    }
+  }
+}
+
+extension TLSFacts {
+  /// `TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 verified mail.example.com`.
+  public var summary: String {
+    var words = [version.description, cipherSuite.description]
+    if let group { words.append(group.description) }
+    switch peerCertificate?.verification {
+    case .verified(let hostName)?: words.append("verified \(hostName)")
+    case .failed(let fault)?: words.append("unverified \(fault.resultType)")
+    case nil: break
+    }
+    return words.joined(separator: " ")
+  }
+}

@@ -1,0 +1,220 @@
+public import MailQueue
+public import MailSyntax
+import Synchronization
+
+/// Takes accepted mail to its next hops until each recipient is delivered, given up or removed.
+///
+/// Memory holds a bounded window of what is due, never the queue. An attempt's outcome, its reports and its events
+/// become durable in one transaction; a crash between a delivery and that transaction delivers again, so duplicates are
+/// bounded by the deliveries in flight. Documentation/Outcomes.md says what each outcome comes to.
+///
+/// `run` works until `stop`, its task's cancellation, or a fault of the store. All other functions may be called from
+/// any task at any time, operators' words also while nothing runs.
+public final class QueueRunner: Sendable {
+  let store: any QueueStore
+  let clock: any MailClock
+  let random: any RandomSource
+  let options: Options
+  private let state: Mutex<State>
+  private let wake = Signal()
+
+  struct State {
+    var window: DueWindow
+    var routing: Routing
+    var workers = 0
+    var isStopping = false
+    var storeFault: StoreFault?
+    /// The sleepers that will wake the runner, by their moments.
+    var sleepers: [Uptime] = []
+  }
+
+  public init(
+    store: any QueueStore, routes: RouteTable, routing: Routing, clock: any MailClock, random: any RandomSource,
+    options: Options
+  ) {
+    self.store = store
+    self.clock = clock
+    self.random = random
+    self.options = options
+    state = Mutex(
+      State(window: DueWindow(options: options, routes: routes, uptime: clock.uptime), routing: routing))
+  }
+
+  // MARK: Mail that comes in
+
+  /// Says that a message of this id is about to be committed. Until `accepted` or `withdraw` it is left to the fast
+  /// path, which then needs no look into the store. A message that wasn't announced is served as well, after a look.
+  public func announce(_ id: QueueID) { state.withLock { $0.window.announce(id) } }
+
+  /// The announced message wasn't committed.
+  public func withdraw(_ id: QueueID) { state.withLock { $0.window.withdraw(id) } }
+
+  /// A message was made durable: it is served at once where its lane has room, else when its turn comes. Never blocks.
+  public func accepted(_ message: QueuedMessage) {
+    let now = clock.now
+    let mayStart = state.withLock { state in
+      state.window.accepted(message, at: now)
+      return state.workers < options.maximumConcurrency
+    }
+    if mayStart { wake.raise() }
+  }
+
+  /// Commits a message and serves it by the fast path: `announce`, `commit`, `accepted` in one.
+  public func commit(
+    _ message: NewMessage, body: any BodyWriter, event: MailEvent
+  ) async throws(StoreFault) -> QueuedMessage {
+    announce(message.id)
+    do throws(StoreFault) {
+      let queued = try await store.commit(message, body: body, event: event)
+      accepted(queued)
+      return queued
+    } catch {
+      withdraw(message.id)
+      throw error
+    }
+  }
+
+  // MARK: Configuration and end
+
+  /// Puts a new configuration in place of the old, whole. Deliveries under way end by the old one.
+  public func replace(routes: RouteTable, routing: Routing) {
+    state.withLock { state in
+      state.window.routes = routes
+      state.routing = routing
+    }
+    wake.raise()
+  }
+
+  /// Begins no more deliveries; those under way end within `Options.drainTime`, else they are cancelled.
+  public func stop() {
+    state.withLock { $0.isStopping = true }
+    wake.raise()
+  }
+
+  /// Deliveries under way at this moment.
+  public var inFlight: Int { state.withLock { $0.window.inFlight } }
+
+  /// Serves the queue.
+  public func run() async -> End {
+    wake.raise()
+    await withDiscardingTaskGroup { group in
+      while !Task.isCancelled {
+        await wake.wait()
+        let plan = plan()
+        for work in plan.works { group.addTask { await self.serve(from: work) } }
+        if let sleeper = plan.sleeper { group.addTask { await self.sleep(until: sleeper) } }
+        if plan.isEnding { break }
+      }
+      await drain(in: &group)
+      group.cancelAll()
+    }
+    return state.withLock { state in
+      let end = state.storeFault.map { End.storeFault($0) } ?? .stopped
+      state.isStopping = false
+      state.sleepers = []
+      return end
+    }
+  }
+
+  private struct Plan {
+    var works: [DueWindow.Work] = []
+    var sleeper: Uptime?
+    var isEnding = false
+  }
+
+  /// As many workers as there is work and room for, and a sleeper when nobody would wake us in time.
+  private func plan() -> Plan {
+    let (now, uptime) = (clock.now, clock.uptime)
+    return state.withLock { state in
+      var plan = Plan(isEnding: state.isStopping || state.storeFault != nil)
+      guard !plan.isEnding else { return plan }
+      while state.workers < options.maximumConcurrency, let work = state.window.next(now: now, uptime: uptime) {
+        state.workers += 1
+        plan.works.append(work)
+      }
+      plan.sleeper = sleeper(for: state, now: now, uptime: uptime)
+      if let sleeper = plan.sleeper { state.sleepers.append(sleeper) }
+      return plan
+    }
+  }
+
+  /// When somebody must wake the runner, if nobody does in time. Sleepers can't be recalled, so one is sent only where it
+  /// comes clearly before the others: between two of them lies `granularity` at least and none sleeps longer than a
+  /// survey, which bounds their number by the quotient.
+  private func sleeper(for state: State, now: UTCInstant, uptime: Uptime) -> Uptime? {
+    guard let moment = state.window.nextWake(now: now, uptime: uptime) else { return nil }
+    let deadline = min(max(moment, uptime), uptime + options.surveyInterval)
+    guard let earliest = state.sleepers.min() else { return deadline }
+    return deadline + options.granularity < earliest ? deadline : nil
+  }
+
+  private func sleep(until deadline: Uptime) async {
+    await clock.sleep(until: deadline)
+    state.withLock { $0.sleepers.removeAll { $0 == deadline } }
+    wake.raise()
+  }
+
+  private func drain(in group: inout DiscardingTaskGroup) async {
+    let deadline = clock.uptime + options.drainTime
+    group.addTask { await self.sleep(until: deadline) }
+    while !Task.isCancelled, clock.uptime < deadline {
+      let isDone = state.withLock { $0.workers == 0 || $0.storeFault != nil }
+      if isDone { return }
+      await wake.wait()
+    }
+  }
+
+  // MARK: Workers
+
+  /// Does one piece of work and goes on while there is more. Ends with a wake: the runner may have to sleep anew.
+  private func serve(from first: DueWindow.Work) async {
+    var next: DueWindow.Work? = first
+    while let work = next {
+      switch work {
+      case .survey: await survey()
+      case .refill(let lane, let limit): await refill(lane, limit: limit)
+      case .attempt(let errand, let message, let generation):
+        await attempt(errand, message, generation: generation)
+      }
+      let (now, uptime) = (clock.now, clock.uptime)
+      let (following, needsSleeper) = state.withLock { state in
+        let mayGoOn = !state.isStopping && state.storeFault == nil && !Task.isCancelled
+        let following = mayGoOn ? state.window.next(now: now, uptime: uptime) : nil
+        if following == nil { state.workers -= 1 }
+        return (following, sleeper(for: state, now: now, uptime: uptime) != nil)
+      }
+      next = following
+      // A worker that goes on into a slow delivery may leave a due time behind that nobody sleeps for.
+      if following == nil || needsSleeper { wake.raise() }
+    }
+  }
+
+  private func survey() async {
+    do {
+      let summaries = try await store.lanes()
+      let (now, uptime) = (clock.now, clock.uptime)
+      state.withLock { $0.window.surveyed(summaries, now: now, uptime: uptime) }
+    } catch {
+      failed(error)
+    }
+  }
+
+  private func refill(_ lane: Lane, limit: Int) async {
+    do {
+      let ids = try await store.due(in: lane, at: clock.now, limit: limit)
+      state.withLock { $0.window.refilled(lane, with: ids, limit: limit) }
+    } catch {
+      failed(error)
+    }
+  }
+
+  /// The store is gone: the runner ends.
+  func failed(_ fault: StoreFault) {
+    state.withLock { if $0.storeFault == nil { $0.storeFault = fault } }
+    wake.raise()
+  }
+
+  func route(_ key: RouteKey) -> Route? { state.withLock { $0.window.routes[key] } }
+  func withState<Result: Sendable>(_ body: (inout State) -> Result) -> Result { state.withLock { body(&$0) } }
+  func raise() { wake.raise() }
+}

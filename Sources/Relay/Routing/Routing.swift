@@ -1,0 +1,94 @@
+public import MailQueue
+public import MailSyntax
+
+/// Which route mail for an address takes. A value: a reload makes a new one and swaps it whole.
+///
+/// Every alias is followed once, when the value is made: a loop is a fault of the configuration, and no address a peer
+/// sends makes the look-up longer than two probes. The envelope's sender never enters: an alias leaves it as it is
+/// (RFC 5321 §3.9.1).
+public struct Routing: Sendable {
+  public static let maximumAliasDepth = 16
+  public static let maximumAliasTargets = 1_000
+
+  private let entries: [DomainName: DomainEntries]
+  private let outbound: RouteKey?
+  private let firstDomain: DomainName?
+
+  /// - Parameters:
+  ///   - domains: ours; the first is the primary one, whose postmaster hears of what can't be told to anybody else.
+  ///   - outbound: the route of mail for all other domains; nil when we carry none.
+  public init(domains: [LocalDomain], outbound: RouteKey?) throws(RoutingFaults) {
+    var expander = AliasExpander(domains: domains, outbound: outbound)
+    var entries: [DomainName: DomainEntries] = [:]
+    for domain in domains { entries[domain.name] = expander.entries(of: domain) }
+    guard expander.faults.isEmpty else { throw RoutingFaults(faults: expander.faults) }
+    self.entries = entries
+    self.outbound = outbound
+    firstDomain = domains.first?.name
+  }
+
+  public func isOwn(_ domain: MailDomain) -> Bool { domain.name.map { entries[$0] != nil } ?? false }
+
+  public func route(_ path: ForwardPath, reach: RoutingReach) -> RoutingAnswer {
+    switch path {
+    case .mailbox(let mailbox):
+      return route(mailbox, reach: reach)
+    case .postmaster:
+      // RFC 5321 §4.5.1: `<postmaster>` without a domain is always taken.
+      let recipients = primaryPostmaster
+      return recipients.isEmpty ? .unknownUser : .deliver(recipients)
+    }
+  }
+
+  public func route(_ mailbox: Mailbox, reach: RoutingReach) -> RoutingAnswer {
+    guard let name = mailbox.domain.name, let domain = entries[name] else {
+      guard reach == .anywhere else { return .notOurs }
+      return outbound.map { .deliver([ResolvedRecipient(address: mailbox, route: $0)]) } ?? .noRoute
+    }
+    return domain.recipients(for: mailbox.localPart).map { .deliver($0) } ?? .unknownUser
+  }
+
+  /// Where mail for the postmaster of the first domain goes; empty without a domain of ours.
+  public var primaryPostmaster: [ResolvedRecipient] {
+    guard let firstDomain, let domain = entries[firstDomain] else { return [] }
+    return domain.recipients(for: Routing.postmaster) ?? []
+  }
+
+  static let postmaster = "postmaster"
+  static let abuse = "abuse"
+
+  /// `Anna+Lists` as `anna` and `+Lists`; nil without a delimiter behind the first octet.
+  static func split(_ localPart: String, at delimiter: UInt8?) -> (base: String, tag: String)? {
+    guard let delimiter, let at = localPart.utf8.firstIndex(of: delimiter), at > localPart.startIndex else { return nil }
+    return (localPart[..<at].lowercasedASCII(), String(localPart[at...]))
+  }
+}
+
+/// The answers of one domain, by local part in lower case.
+struct DomainEntries: Sendable {
+  enum Entry: Hashable, Sendable {
+    case recipient(localPart: String, route: RouteKey)
+    case targets([ResolvedRecipient])
+  }
+  let name: DomainName
+  let delimiter: UInt8?
+  var byLocalPart: [String: Entry] = [:]
+  var catchAll: [ResolvedRecipient]?
+
+  func recipients(for localPart: String) -> [ResolvedRecipient]? {
+    let folded = localPart.lowercasedASCII()
+    if let entry = byLocalPart[folded] { return resolved(entry, tag: "") }
+    if let (base, tag) = Routing.split(localPart, at: delimiter), let entry = byLocalPart[base] {
+      return resolved(entry, tag: tag)
+    }
+    return catchAll
+  }
+
+  private func resolved(_ entry: Entry, tag: String) -> [ResolvedRecipient] {
+    switch entry {
+    case .recipient(let localPart, let route):
+      [ResolvedRecipient(address: Mailbox(localPart: localPart + tag, domain: .name(name)), route: route)]
+    case .targets(let targets): targets
+    }
+  }
+}

@@ -1,0 +1,55 @@
+public import MailSyntax
+public import SASLMechanisms
+
+/// How a client connection is to be made and kept: who we are, how safe the channel must be, and as whom we log in.
+public struct ClientPlan: Sendable {
+  public enum Security: Hashable, Sendable {
+    /// TLS from the first byte (RFC 8314 §3.3).
+    case implicitTLS(hostName: String, demand: CertificateDemand)
+    /// STARTTLS or nothing (RFC 3207).
+    case startTLS(hostName: String, demand: CertificateDemand)
+    case cleartext(CleartextPermit)
+  }
+
+  /// A credential and what its exchange needs beside it. It is used only inside TLS with a proven peer (Law 3).
+  public struct Authentication: Sendable {
+    public let credential: ClientCredential
+    /// Fresh for each connection.
+    public let nonce: SCRAMNonce
+    public let server: ClientExchange.Server?
+    public init(credential: ClientCredential, nonce: SCRAMNonce, server: ClientExchange.Server? = nil) {
+      self.credential = credential
+      self.nonce = nonce
+      self.server = server
+    }
+  }
+
+  public var identity: HostIdentity
+  public var dialect: ClientDialect
+  public var security: Security
+  public var authentication: Authentication?
+  /// BDAT where the server offers it, else DATA.
+  public var usesChunking: Bool
+  public var timeouts: ClientTimeouts
+  /// Sees each line as it goes, on the wire's thread of control. Must not block.
+  public var observe: (@Sendable (DialogueLine) -> Void)?
+  /// Where SCRAM's derivation runs: milliseconds of work.
+  public var derive: @Sendable (SCRAMDerivation) async -> SaltedPassword
+
+  /// - Parameter derive: takes the derivation off the event loop; by default it runs where the caller is.
+  public init(
+    identity: HostIdentity, dialect: ClientDialect = .smtp, security: Security, authentication: Authentication? = nil,
+    usesChunking: Bool = true, timeouts: ClientTimeouts = ClientTimeouts(),
+    observe: (@Sendable (DialogueLine) -> Void)? = nil,
+    derive: @escaping @Sendable (SCRAMDerivation) async -> SaltedPassword = { $0.run() }
+  ) {
+    self.identity = identity
+    self.dialect = dialect
+    self.security = security
+    self.authentication = authentication
+    self.usesChunking = usesChunking
+    self.timeouts = timeouts
+    self.observe = observe
+    self.derive = derive
+  }
+}

@@ -1,0 +1,278 @@
+import MailSyntax
+public import NIOCore
+import SASLMechanisms
+import SMTPGrammar
+import TransportSecurity
+
+/// Drives a `ServerSession` over a `Wire`: pulls its actions, holds input while an answer is awaited, keeps the clocks.
+///
+/// Confined to its wire's thread of control. One flush carries all replies to a batch of pipelined commands.
+public final class ServerConnection: WireDelegate {
+  private let wire: any Wire
+  private let conduct: any ServerConduct
+  private let settings: ServerSettings
+  private var session: ServerSession
+  private var sink: (any BodySink)?
+  /// Replies of one batch: one write, one TLS record.
+  private var output = ByteBuffer()
+  /// What came and could not be used yet: copied, so that no read buffer is pinned.
+  private var held = ByteBuffer()
+  private var isAwaiting = false
+  private var isReadingPaused = false
+  private var hasPeerFinished = false
+  private var isShuttingDown = false
+  private var end: SessionEnd?
+  /// The moments after which the peer was too slow.
+  private var stepDeadline: Uptime
+  private var contentDeadline: Uptime?
+
+  /// - Parameter facts: the connection's own part; for implicit TLS the session begins at `tlsEstablished`.
+  public init(wire: any Wire, facts: SessionFacts, conduct: any ServerConduct, settings: ServerSettings) {
+    self.wire = wire
+    self.conduct = conduct
+    self.settings = settings
+    session = ServerSession(cleartext: facts, settings: settings)
+    stepDeadline = wire.uptime + settings.limits.commandTime
+  }
+
+  public var facts: SessionFacts { session.facts }
+
+  // MARK: From the wire
+
+  public func opened() {
+    conduct.observe(.connected, session.facts)
+    var nothing = ByteBuffer()
+    pump(&nothing)
+  }
+
+  public func received(_ bytes: inout ByteBuffer) {
+    guard end == nil else { return bytes.moveReaderIndex(to: bytes.writerIndex) }
+    guard !session.isBeforeGreeting else { return finish(.earlyTalker, .protocolViolation) }
+    if held.readableBytes == 0 {
+      pump(&bytes)
+      hold(&bytes)
+    } else {
+      hold(&bytes)
+      pumpHeld()
+    }
+  }
+
+  public func tlsEstablished(_ proof: TLSProof) {
+    let facts = session.facts
+    var encrypted = facts
+    encrypted.tls = proof.facts
+    let authentication = facts.role.isSubmission ? conduct.authenticationOffer(encrypted) : nil
+    // Law 4: a new session. On 465 it has yet to greet; behind STARTTLS it has greeted already.
+    session =
+      facts.role == .submissions
+      ? ServerSession(implicitTLS: proof, facts: facts, settings: settings, authentication: authentication)
+      : ServerSession(afterTLS: proof, facts: facts, settings: settings, authentication: authentication)
+    held = ByteBuffer()
+    stepDeadline = wire.uptime + settings.limits.commandTime
+    conduct.observe(.tlsEstablished, session.facts)
+  }
+
+  public func becameWritable() { pumpHeld() }
+
+  public func inputClosed() {
+    hasPeerFinished = true
+    pumpHeld()
+  }
+
+  public func tick() {
+    guard end == nil, !isAwaiting else { return }
+    if isShuttingDown && session.isBetweenTransactions { return finish(.shuttingDown, .shutDown) }
+    let now = wire.uptime
+    guard now > stepDeadline || contentDeadline.map({ now > $0 }) == true else { return }
+    finish(.timedOut, .timedOut)
+  }
+
+  public func closed(_ fault: WireFault?) {
+    let ended = end ?? SessionEnd(fault, peerHadFinished: hasPeerFinished)
+    end = ended
+    dropSink()
+    held = ByteBuffer()
+    conduct.observe(.closed(ended), session.facts)
+  }
+
+  /// The house closes: says 421 as soon as no transaction is under way (RFC 5321 §3.8).
+  public func shutDown() {
+    isShuttingDown = true
+    tick()
+  }
+
+  // MARK: The loop
+
+  private func pumpHeld() {
+    guard end == nil else { return }
+    var bytes = held
+    held = ByteBuffer()
+    pump(&bytes)
+    hold(&bytes)
+  }
+
+  private func pump(_ bytes: inout ByteBuffer) {
+    while end == nil, !isAwaiting {
+      // A peer that reads nothing is asked for nothing more: replies don't pile up (Law 7).
+      guard wire.isWritable else { break }
+      let action = session.next(&bytes)
+      releaseUnwantedSink()
+      guard perform(action) else { break }
+    }
+    flush()
+    settleReading(heldOctets: bytes.readableBytes)
+  }
+
+  /// Does what the session asks; false when there is nothing to go on with for now.
+  private func perform(_ action: ServerAction) -> Bool {
+    switch action {
+    case .needBytes:
+      if hasPeerFinished { finish(nil, .peerClosed) }
+      return false
+    case .continueReading: return true
+    case .reply(let reply):
+      say(reply)
+      return true
+    case .ask(let question):
+      ask(question)
+      return !isAwaiting
+    case .beginContent(let transaction, let reply):
+      sink = conduct.beginBody(transaction, session.facts)
+      contentDeadline = wire.uptime + settings.limits.contentTime
+      if let reply { say(reply) }
+      return true
+    case .content(let bytes):
+      stepDeadline = wire.uptime + settings.limits.contentIdleTime
+      if let sink { settle(sink.write(bytes)) { _, _ in } }
+      return !isAwaiting
+    case .startTLS(let reply):
+      say(reply)
+      flush()
+      stepDeadline = wire.uptime + settings.limits.commandTime
+      wire.startTLS(.server)
+      return false
+    case .close(let reply, let reason):
+      finish(reply, reason)
+      return false
+    }
+  }
+
+  private func ask(_ question: ServerQuestion) {
+    let facts = session.facts
+    switch question {
+    case .connect:
+      settle(conduct.connected(facts)) { $0.answer(.connect($1)) }
+    case .verify(let claim):
+      settle(conduct.verify(claim, facts)) { $0.answer(authentication: $1, user: claim.user) }
+    case .scramKeys(let user):
+      settle(conduct.scramKeys(for: user, facts)) { $0.answer(.scramKeys($1)) }
+    case .finishedSCRAM(let user, let proven):
+      settle(conduct.finishedSCRAM(user: user, proven: proven, facts)) { $0.answer(authentication: $1, user: user) }
+    case .mail(let path, let parameters):
+      settle(conduct.mail(path, parameters, facts)) { $0.answer(.command($1)) }
+    case .recipient(let path, let parameters):
+      guard let transaction = session.transaction else { return }
+      settle(conduct.recipient(path, parameters, of: transaction, facts)) { $0.answer(.command($1)) }
+    case .finishContent:
+      guard let sink else { return answer(.finished(.internalError)) }
+      self.sink = nil
+      contentDeadline = nil
+      settle(sink.finish()) { $0.answer(.finished($1)) }
+    }
+  }
+
+  private func answer(authentication answer: AuthenticationAnswer, user: String) {
+    switch answer {
+    case .accepted: break
+    case .refused: conduct.observe(.authenticationFailed(user: user), session.facts)
+    }
+    self.answer(.authentication(answer))
+    if session.facts.user != nil { conduct.observe(.authenticated, session.facts) }
+  }
+
+  private func answer(_ answer: ServerAnswer) {
+    let action = session.answer(answer)
+    releaseUnwantedSink()
+    _ = perform(action)
+  }
+
+  /// Goes on at once with an answer at hand; else holds all input until it comes.
+  private func settle<Answer>(_ prompt: Prompt<Answer>, then: @escaping (ServerConnection, Answer) -> Void) {
+    switch prompt {
+    case .now(let answer): then(self, answer)
+    case .later(let question):
+      isAwaiting = true
+      wire.await(question) { [self] answer in
+        isAwaiting = false
+        guard end == nil else { return }
+        stepDeadline = wire.uptime + settings.limits.commandTime
+        then(self, answer)
+        pumpHeld()
+      }
+    }
+  }
+
+  // MARK: Writing and ending
+
+  private func say(_ reply: Reply) {
+    reply.write(into: &output)
+    stepDeadline = wire.uptime + (sink == nil ? settings.limits.commandTime : settings.limits.contentIdleTime)
+    if !reply.code.isPositive { conduct.observe(.refused(reply: reply), session.facts) }
+  }
+
+  private func flush() {
+    guard output.readableBytes > 0 else { return }
+    wire.write(output)
+    output = ByteBuffer()
+    wire.flush()
+  }
+
+  private func finish(_ reply: Reply?, _ reason: SessionEnd) {
+    guard end == nil else { return }
+    if let reply { say(reply) }
+    end = reason
+    dropSink()
+    flush()
+    wire.close()
+  }
+
+  /// The session gave the message up by itself: size, defects, RSET, EHLO, QUIT.
+  private func releaseUnwantedSink() {
+    if sink != nil && !session.wantsContent { dropSink() }
+  }
+
+  private func dropSink() {
+    sink?.abandon()
+    sink = nil
+    contentDeadline = nil
+  }
+
+  // MARK: Holding input
+
+  private func hold(_ bytes: inout ByteBuffer) {
+    guard end == nil else { return bytes.moveReaderIndex(to: bytes.writerIndex) }
+    guard bytes.readableBytes > 0 else { return }
+    if held.readableBytes == 0 { held.clear() }
+    held.writeBuffer(&bytes)
+    settleReading(heldOctets: held.readableBytes)
+  }
+
+  /// Reading stops while more is held than the limit allows, and goes on when it has been used.
+  private func settleReading(heldOctets: Int) {
+    let shouldPause = end == nil && (isAwaiting || !wire.isWritable) && heldOctets > settings.limits.heldInputOctets
+    guard shouldPause != isReadingPaused else { return }
+    isReadingPaused = shouldPause
+    if shouldPause { wire.pauseReading() } else { wire.resumeReading() }
+  }
+}
+
+extension SessionEnd {
+  fileprivate init(_ fault: WireFault?, peerHadFinished: Bool) {
+    switch fault {
+    case .handshakeFailed, .certificateRefused, .obsoleteTLS: self = .handshakeFailed
+    case .reset: self = .lost
+    case .peerClosed: self = .peerClosed
+    case nil: self = peerHadFinished ? .peerClosed : .lost
+    }
+  }
+}

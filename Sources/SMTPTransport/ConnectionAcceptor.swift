@@ -1,0 +1,150 @@
+import MailSyntax
+import NIOCore
+import SMTPSessions
+
+/// Takes a new connection of a listener in: the limits, the proxy's header where one is due, then the wire.
+final class ConnectionAcceptor: Sendable {
+  private let options: ListenerOptions
+  private let setup: WireSetup
+  private let ledger: ConnectionLedger
+  private let loops: TransportLoops
+  private let makeDelegate: SMTPListener.MakeDelegate
+
+  init(
+    options: ListenerOptions, setup: WireSetup, ledger: ConnectionLedger, loops: TransportLoops,
+    makeDelegate: @escaping SMTPListener.MakeDelegate
+  ) {
+    self.options = options
+    self.setup = setup
+    self.ledger = ledger
+    self.loops = loops
+    self.makeDelegate = makeDelegate
+  }
+
+  /// The child channel's initializer, on its loop, before it is active.
+  func accept(_ channel: any Channel) -> EventLoopFuture<Void> {
+    channel.eventLoop.makeCompletedFuture {
+      let endpoints = ProxyHeader.Endpoints(of: channel)
+      guard ledger.admit() else {
+        return try turnAway(channel, "Too many connections; try again later")
+      }
+      channel.closeFuture.whenComplete { [ledger] _ in ledger.release() }
+      guard options.trustedProxies.contains(where: { $0.contains(endpoints.source.address) }) else {
+        return try welcome(channel, endpoints)
+      }
+      try channel.pipeline.syncOperations.addHandler(
+        ProxyHeaderHandler(timeout: options.timeouts.proxyHeader) { channel, header in
+          try self.welcome(channel, header.endpoints ?? endpoints)
+        })
+    }
+  }
+
+  /// Whom the connection is for is known.
+  private func welcome(_ channel: any Channel, _ endpoints: ProxyHeader.Endpoints) throws {
+    let address = endpoints.source.address
+    guard ledger.admit(address) else {
+      return try turnAway(channel, "Too many connections from your address; try again later")
+    }
+    channel.closeFuture.whenComplete { [ledger] _ in ledger.release(address) }
+    let wire = WireChannelHandler(
+      setup: setup, station: loops.station(of: channel.eventLoop), peer: endpoints.source, local: endpoints.destination
+    ) { [makeDelegate] in makeDelegate($0, endpoints.source, endpoints.destination) }
+    try channel.pipeline.syncOperations.addHandler(wire)
+  }
+
+  private func turnAway(_ channel: any Channel, _ reason: String) throws {
+    let reply: ByteBuffer? =
+      switch options.opening {
+      // RFC 5321 §3.8: 421 is how a server says that it must close.
+      case .clear: ByteBuffer(string: "421 4.7.0 \(options.hostName) \(reason)\r\n")
+      // Nothing can be said to a TLS client that it would understand at this price.
+      case .implicitTLS: nil
+      }
+    try channel.pipeline.syncOperations.addHandler(TurningAwayHandler(reply: reply))
+  }
+}
+
+extension ProxyHeader.Endpoints {
+  /// The socket's own. A peer that is gone already has none: the unspecified address stands for it.
+  init(of channel: any Channel) {
+    let unknown = SocketEndpoint(address: .v4(0), port: 0)
+    self.init(
+      source: channel.remoteAddress.flatMap { SocketEndpoint($0) } ?? unknown,
+      destination: channel.localAddress.flatMap { SocketEndpoint($0) } ?? unknown)
+  }
+}
+
+/// Says one line and closes.
+private final class TurningAwayHandler: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  typealias OutboundOut = ByteBuffer
+  private let reply: ByteBuffer?
+
+  init(reply: ByteBuffer?) { self.reply = reply }
+
+  func handlerAdded(context: ChannelHandlerContext) {
+    if context.channel.isActive { say(context) }
+  }
+
+  func channelActive(context: ChannelHandlerContext) { say(context) }
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {}
+
+  private func say(_ context: ChannelHandlerContext) {
+    if let reply { context.writeAndFlush(wrapOutboundOut(reply), promise: nil) }
+    context.close(promise: nil)
+  }
+}
+
+/// Reads a trusted proxy's header, then makes way: what follows it belongs to TLS or SMTP.
+private final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
+  typealias InboundIn = ByteBuffer
+  typealias InboundOut = ByteBuffer
+
+  private let timeout: Duration
+  private let welcome: (any Channel, ProxyHeader) throws -> Void
+  private var held = ByteBuffer()
+  private var alarm: Scheduled<Void>?
+  private var isDone = false
+
+  init(timeout: Duration, welcome: @escaping (any Channel, ProxyHeader) throws -> Void) {
+    self.timeout = timeout
+    self.welcome = welcome
+  }
+
+  func channelActive(context: ChannelHandlerContext) {
+    alarm = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(timeout)) {
+      if !self.isDone { context.close(promise: nil) }
+    }
+    context.fireChannelActive()
+  }
+
+  func handlerRemoved(context: ChannelHandlerContext) { alarm?.cancel() }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    guard !isDone else { return context.fireChannelRead(data) }
+    held.writeImmutableBuffer(unwrapInboundIn(data))
+    switch ProxyHeader.parse(held.readableBytesView) {
+    case .needsBytes: return
+    case .malformed:
+      isDone = true
+      context.close(promise: nil)
+    case .done(let header):
+      isDone = true
+      held.moveReaderIndex(forwardBy: header.octetCount)
+      let rest = held
+      held = ByteBuffer()
+      do {
+        try welcome(context.channel, header)
+        if rest.readableBytes > 0 { context.fireChannelRead(wrapInboundOut(rest)) }
+        context.pipeline.syncOperations.removeHandler(context: context, promise: nil)
+      } catch {
+        context.close(promise: nil)
+      }
+    }
+  }
+
+  func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if !isDone, case .inputClosed? = event as? ChannelEvent { return context.close(promise: nil) }
+    context.fireUserInboundEventTriggered(event)
+  }
+}

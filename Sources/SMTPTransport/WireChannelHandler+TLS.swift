@@ -1,0 +1,106 @@
+import MailSyntax
+import NIOCore
+import NIOSSL
+import SMTPSessions
+import TransportSecurity
+
+extension WireChannelHandler {
+  /// Puts the gate, and on a client TLS behind it, in front of this handler. On a server TLS comes with the hello.
+  func beginHandshake(_ side: TLSSide) {
+    guard let context else { return }
+    do {
+      switch side {
+      case .server:
+        guard setup.identities != nil else { return end(with: .handshakeFailed("no certificate is configured")) }
+        if let ledger = setup.ledger, let peer, !ledger.admitHandshake(of: peer.address, at: uptime) {
+          return end(with: .handshakeFailed("too many TLS handshakes from this address in a minute"))
+        }
+        try insertGate(.server, context)
+      case .client(let hostName, let demand):
+        guard let clientTLS = setup.clientTLS else { return end(with: .handshakeFailed("this wire is a server's")) }
+        let tls = try clientTLS.handler(hostName: hostName, demand: demand, on: station) { [weak self] in
+          self?.judgement = $0
+        }
+        let gate = try insertGate(.client, context)
+        self.tls = tls
+        try context.pipeline.syncOperations.addHandler(tls, position: .after(gate))
+      }
+    } catch {
+      end(with: .handshakeFailed("\(error)"))
+    }
+  }
+
+  @discardableResult
+  private func insertGate(_ side: HandshakeGate.Side, _ context: ChannelHandlerContext) throws -> HandshakeGate {
+    let gate = HandshakeGate(side, of: self)
+    self.gate = gate
+    // Not `.first`: a PROXY header's handler may still stand there, about to pass on what follows the header.
+    try context.pipeline.syncOperations.addHandler(gate, position: .before(self))
+    return gate
+  }
+
+  /// Called by the gate when the client's hello is whole: TLS begins with the certificate for its name.
+  func addServerTLS(after gate: HandshakeGate, for serverName: String?) -> Bool {
+    guard let context, let identities = setup.identities else { return false }
+    let tls = NIOSSLServerHandler(context: identities.context(for: serverName))
+    self.tls = tls
+    do {
+      try context.pipeline.syncOperations.addHandler(tls, position: .after(gate))
+      return true
+    } catch {
+      end(with: .handshakeFailed("\(error)"))
+      return false
+    }
+  }
+
+  /// Ends a handshake that TLS isn't to see with an alert in clear.
+  func refuseHandshake(_ alert: TLSAlert, _ reason: String) {
+    turnAway(saying: alert.record, .handshakeFailed(reason))
+  }
+
+  /// What an error of the channel means to the delegate.
+  func describe(_ error: any Error) -> WireFault {
+    switch error {
+    case NIOSSLError.handshakeFailed(let reason):
+      if case .failed(let fault)? = judgement?.verification { return .certificateRefused(fault) }
+      if gate?.clientHello?.isObsolete == true {
+        setup.report(.obsoleteTLS, peer, local)
+        return .obsoleteTLS
+      }
+      return .handshakeFailed(BoringSSLWords.describe(reason))
+    case NIOSSLError.readInInvalidTLSState:
+      return .reset("bytes came after the end of TLS")
+    case NIOSSLError.shutdownFailed(let reason): return .reset(BoringSSLWords.describe(reason))
+    case NIOSSLError.uncleanShutdown: return .peerClosed
+    case let reason as BoringSSLError: return .reset(BoringSSLWords.describe(reason))
+    case let reason as IOError: return .reset(reason.description)
+    case _: return .reset("\(error)")
+    }
+  }
+}
+
+/// Makes a sentence of BoringSSL's error stack, without file names of its build.
+enum BoringSSLWords {
+  static func describe(_ error: BoringSSLError) -> String {
+    switch error {
+    case .sslError(let stack), .unknownError(let stack), .invalidSNIName(let stack), .failedToSetALPN(let stack):
+      return stack.isEmpty ? "TLS failed" : stack.map { words(of: $0.description) }.joined(separator: ", ")
+    case .noError, .zeroReturn, .wantRead, .wantWrite, .wantConnect, .wantAccept, .wantX509Lookup,
+      .wantCertificateVerify, .syscallError:
+      return "\(error)"
+    }
+  }
+
+  /// `Error: 268435703 error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER at …` gives its last word.
+  private static func words(of line: String) -> String {
+    let shown = line.split(separator: " at ", maxSplits: 1).first.map(String.init) ?? line
+    let last = shown.split(separator: ":").last.map(String.init) ?? shown
+    return last.lowercasedASCII().split(separator: "_").joined(separator: " ").trimmingSpaces()
+  }
+}
+
+extension String {
+  func trimmingSpaces() -> String {
+    String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+  }
+}

@@ -1,0 +1,112 @@
+public import MailQueue
+public import MailSyntax
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Writes events as lines to a file descriptor, from a thread of its own behind a bounded ring: a stalled terminal or
+/// pipe stalls no event loop. Lines that find the ring full are counted, and the count is told when there is room.
+public final class LogWriter: EventSink {
+  public static let maximumWaitingLines = 16_384
+
+  public enum Format: String, Hashable, Sendable { case text, json }
+
+  private let descriptor: Int32
+  private let format: Format
+  private let clock: any MailClock
+  private let ring = Mutex(Ring())
+  private let condition = ThreadCondition()
+
+  private struct Ring {
+    var waiting: [(MailEvent, UTCInstant)] = []
+    var dropped = 0
+    var isClosed = false
+    var isDone = false
+  }
+
+  public init(descriptor: Int32, format: Format, clock: any MailClock) {
+    self.descriptor = descriptor
+    self.format = format
+    self.clock = clock
+    startThread { [self] in run() }
+  }
+
+  public func record(_ event: MailEvent) {
+    let instant = clock.now
+    let wasEmpty = ring.withLock { ring in
+      guard ring.waiting.count < LogWriter.maximumWaitingLines, !ring.isClosed else {
+        ring.dropped += 1
+        return false
+      }
+      ring.waiting.append((event, instant))
+      return ring.waiting.count == 1
+    }
+    if wasEmpty { condition.signal() }
+  }
+
+  /// Writes what waits, and takes nothing more. Waits for the writer a bounded time.
+  public func close() {
+    ring.withLock { $0.isClosed = true }
+    condition.signal()
+    condition.wait(atMostSeconds: 2) { ring.withLock { $0.isDone } }
+  }
+
+  private func run() {
+    while true {
+      condition.wait { ring.withLock { !$0.waiting.isEmpty || $0.isClosed } }
+      let (batch, dropped, isClosed) = ring.withLock { ring in
+        let batch = ring.waiting
+        let dropped = ring.dropped
+        ring.waiting = []
+        ring.dropped = 0
+        return (batch, dropped, ring.isClosed)
+      }
+      var text = ""
+      for (event, instant) in batch { text += line(event, instant) }
+      if dropped > 0 {
+        text += line(
+          MailEvent(.alarm, [.init("what", .text("log-lines-dropped")), .init("count", .number(dropped))]), clock.now)
+      }
+      write(text)
+      if isClosed && batch.isEmpty {
+        ring.withLock { $0.isDone = true }
+        condition.signal()
+        return
+      }
+    }
+  }
+
+  private func line(_ event: MailEvent, _ instant: UTCInstant) -> String {
+    switch format {
+    case .text: LogLine.text(event, instant) + "\n"
+    case .json: LogLine.json(event, instant) + "\n"
+    }
+  }
+
+  /// A log that can't be written is no reason to stop carrying mail: what fails is dropped.
+  private func write(_ text: String) {
+    var octets = Array(text.utf8)[...]
+    while !octets.isEmpty {
+      let written = octets.withUnsafeBytes { systemWrite(descriptor, $0.baseAddress, $0.count) }
+      if written > 0 {
+        octets = octets.dropFirst(written)
+      } else if errno != EINTR {
+        return
+      }
+    }
+  }
+}
+
+#if canImport(Glibc)
+private let systemWrite = Glibc.write
+#elseif canImport(Musl)
+private let systemWrite = Musl.write
+#elseif canImport(Darwin)
+private let systemWrite = Darwin.write
+#endif

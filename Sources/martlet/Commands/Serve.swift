@@ -1,0 +1,100 @@
+import ArgumentParser
+import Configuration
+import Foundation
+import MailQueue
+import MailSyntax
+import Relay
+import SMTPSessions
+import SMTPTransport
+import SystemWorld
+
+struct Serve: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run the mail server.",
+    discussion: """
+      Examples/martlet.yaml shows every key with its meaning; `martlet check` says what is wrong with a file. SIGHUP \
+      reads certificates and users again, SIGTERM ends after the open transactions.
+      """)
+
+  @Option(help: "The configuration file.") var config: String
+
+  func run() async throws {
+    let signals = Signals()
+    let configuration = try ConfigurationSource.load(config)
+    let log = LogWriter(
+      descriptor: STDERR_FILENO, format: .init(configuration.log.format), clock: SystemClock())
+    defer { log.close() }
+    let house = try await House.opened(
+      configuration, log: log, inherited: try InheritedSockets.parse(
+        environment: ProcessInfo.processInfo.environment, process: ProcessInfo.processInfo.processIdentifier))
+    for line in house.listeningLines { Console.note(line) }
+    switch await house.run(until: signals) {
+    case .stopped: break
+    case .storeFault(let fault):
+      Console.complain("the queue has stopped: \(fault); nothing that was accepted is lost. Mend the disk, start again.")
+      throw ExitStatus.inputOutput
+    }
+  }
+}
+
+/// Reads the configuration, or says all that is wrong with it.
+enum ConfigurationSource {
+  static func load(_ path: String) throws -> Configuration {
+    do throws(ConfigurationFaults) {
+      let file = try ConfigurationFile.load(path: path)
+      for warning in file.warnings { Console.note(warning.description) }
+      return file.configuration
+    } catch {
+      Console.note(error.description)
+      throw ExitStatus.badConfiguration
+    }
+  }
+}
+
+extension LogWriter.Format {
+  init(_ format: Configuration.Log.Format) {
+    switch format {
+    case .text: self = .text
+    case .json: self = .json
+    }
+  }
+}
+
+extension House {
+  /// `open`, with what went wrong said as a person reads it.
+  static func opened(
+    _ configuration: Configuration, relayReach: RoutingReach = .ownDomains, log: any EventSink,
+    inherited: [InheritedSocket] = []
+  ) async throws -> House {
+    do {
+      return try await open(configuration, relayReach: relayReach, log: log, inherited: inherited)
+    } catch let fault as ListenFault {
+      Console.complain("\(fault)")
+      throw ExitStatus.unavailable
+    } catch let fault as FileTrouble {
+      Console.complain("\(fault)")
+      throw ExitStatus.noInput
+    } catch {
+      Console.complain("\(error)")
+      throw ExitStatus.badConfiguration
+    }
+  }
+
+  /// One line a listener, for whoever started the server.
+  var listeningLines: [String] {
+    zip(configuration.listeners, configuration.listeners.indices).flatMap { listener, index in
+      endpoints(index).map { "martlet: \(listener.role.rawValue) on \($0)" }
+    }
+  }
+
+  func run(until signals: Signals) async -> QueueRunner.End {
+    await run {
+      for await word in signals.words {
+        switch word {
+        case .stop: return
+        case .reload: await self.reload()
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,265 @@
+import Accounts
+import Configuration
+import Foundation
+import MailQueue
+import MailSyntax
+import NIOCore
+import NIOPosix
+import PasswordHashing
+import QueueStorage
+import Relay
+import SMTPSessions
+import SMTPTransport
+import SystemWorld
+
+/// A whole server in one process: store, intake, queue runner, listeners, wired together from a `Configuration`.
+///
+/// Opened in the order in which things are needed and closed in the opposite one, so that nothing is ever accepted that
+/// couldn't be kept, and nothing lost that was.
+final class House: Sendable {
+  /// Threads that compute password hashes: 19 MiB each while they do.
+  static let hashingThreads = 2
+  /// Threads that write Maildirs, each waiting for its own fsync.
+  static let deliveryThreads = 8
+
+  let configuration: Configuration
+  let store: SegmentedQueueStore
+  let runner: QueueRunner
+  let intake: Intake
+  let log: any EventSink
+  let clock = SystemClock()
+  private let foundation: Foundation
+  private let identities: TLSIdentityStore
+  private let listeners: [SMTPListener]
+
+  /// What everything else stands on.
+  private struct Foundation {
+    let group: MultiThreadedEventLoopGroup
+    let loops: TransportLoops
+    let hashingPool: NIOThreadPool
+    /// Maildirs are written and synced here.
+    let deliveryThreads: NIOThreadPool
+  }
+
+  private init(
+    configuration: Configuration, foundation: Foundation, store: SegmentedQueueStore, runner: QueueRunner,
+    intake: Intake, log: any EventSink, identities: TLSIdentityStore, listeners: [SMTPListener]
+  ) {
+    self.configuration = configuration
+    self.foundation = foundation
+    self.store = store
+    self.runner = runner
+    self.intake = intake
+    self.log = log
+    self.identities = identities
+    self.listeners = listeners
+  }
+
+  /// Opens the store and binds every listener, or throws with nothing left open.
+  static func open(
+    _ configuration: Configuration, relayReach: RoutingReach = .ownDomains, log: any EventSink,
+    inherited: [InheritedSocket] = []
+  ) async throws -> House {
+    let clock = SystemClock()
+    let random = SystemRandom()
+    let users = try UserFiles.load(configuration.usersFile)
+    let routing = try configuration.routing()
+    let identities = try TLSIdentityStore(
+      files: configuration.certificates.map { TLSIdentityFiles(chain: $0.chain, key: $0.key) })
+
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+    let foundation = Foundation(
+      group: group, loops: TransportLoops(group: group),
+      hashingPool: NIOThreadPool(numberOfThreads: hashingThreads),
+      deliveryThreads: NIOThreadPool(numberOfThreads: deliveryThreads))
+    foundation.hashingPool.start()
+    foundation.deliveryThreads.start()
+    let store = try await SegmentedQueueStore.open(
+      folder: configuration.dataFolder, options: StoreOptions(configuration.queue), clock: clock, events: log)
+
+    let routes = try RouteTable(
+      configuration, loops: foundation.loops, threads: foundation.deliveryThreads, clock: clock, random: random)
+    var options = QueueRunner.Options(hostName: configuration.hostName, schedule: configuration.queue.retry)
+    options.giveUpAfter = configuration.queue.giveUpAfter
+    options.delayReportAfter = configuration.queue.delayReportAfter
+    options.drainTime = configuration.drainTime
+    let runner = QueueRunner(
+      store: store, routes: routes, routing: routing, clock: clock, random: random, options: options)
+
+    let hasher = Argon2idHasher(pool: foundation.hashingPool)
+    let authenticator = Authenticator(
+      directory: users, verifier: hasher, decoyHash: try await hasher.hash(Secret.random(octets: 32)), clock: clock,
+      keys: .init(
+        recentPasswords: .random(octets: 32),
+        scramDecoys: try SecretFiles.ensure(configuration.dataFolder + "/scram-decoys.key", octets: 32)))
+    let intake = Intake(
+      reception: Reception(
+        hostName: configuration.hostName, routing: routing, users: users, relayReach: relayReach,
+        giveUpAfter: configuration.queue.giveUpAfter),
+      store: store, authenticator: authenticator, clock: clock, random: random,
+      memory: MemoryBudget(limit: configuration.limits.memoryInFlight.bytes), events: log,
+      commit: { [runner] message, body, event throws(StoreFault) in
+        try await runner.commit(message, body: body, event: event)
+      })
+
+    let listeners = try await listen(
+      configuration, on: foundation.loops, identities: identities, intake: intake, inherited: inherited)
+    return House(
+      configuration: configuration, foundation: foundation, store: store, runner: runner, intake: intake, log: log,
+      identities: identities, listeners: listeners)
+  }
+
+  /// Where a role is listened for, in the order of the configuration.
+  func endpoints(_ index: Int) -> [SocketEndpoint] { listeners[index].localEndpoints }
+
+  /// Serves until `stop` returns, then drains within the configured bound.
+  func run(until stop: @Sendable @escaping () async -> Void) async -> QueueRunner.End {
+    log.record(MailEvent(.started, [.init("hostname", .text(configuration.hostName.description))]))
+    let end = await withTaskGroup(of: QueueRunner.End?.self) { group in
+      group.addTask { await self.runner.run() }
+      group.addTask {
+        await self.watchCertificates()
+        return nil
+      }
+      group.addTask {
+        await stop()
+        await self.drain()
+        return nil
+      }
+      var end = QueueRunner.End.stopped
+      for await finished in group {
+        guard let finished else { continue }
+        end = finished
+        group.cancelAll()
+      }
+      return end
+    }
+    await close()
+    return end
+  }
+
+  /// Takes no more connections, lets sessions finish what they do, then the queue's deliveries.
+  private func drain() async {
+    log.record(MailEvent(.stopping, []))
+    for listener in listeners {
+      await listener.stopAccepting()
+      listener.visit { ($0 as? ServerConnection)?.shutDown() }
+    }
+    runner.stop()
+  }
+
+  private func close() async {
+    for listener in listeners { await listener.stopAccepting() }
+    await store.close()
+    foundation.loops.shutDown()
+    try? await foundation.group.shutdownGracefully()
+    try? await foundation.hashingPool.shutdownGracefully()
+    try? await foundation.deliveryThreads.shutdownGracefully()
+    log.record(MailEvent(.stopped, []))
+  }
+
+  // MARK: Reloading
+
+  /// Certificates and users are read again, each whole or not at all; what is bad keeps the old one and raises an alarm.
+  func reload() async {
+    reloadCertificates()
+    do {
+      var reception = intake.reception
+      reception.users = try UserFiles.load(configuration.usersFile)
+      await intake.replace(reception)
+      log.record(
+        MailEvent(.reloaded, [.init("what", .text("users")), .init("count", .number(reception.users.users.count))]))
+    } catch {
+      log.record(
+        MailEvent(.alarm, [.init("what", .text("users-not-reloaded")), .init("reason", .text("\(error)"))]))
+    }
+  }
+
+  private func reloadCertificates() {
+    do {
+      try identities.reload()
+      tellReload(.success(identities.identities))
+    } catch {
+      tellReload(.failure(error))
+    }
+  }
+
+  private func watchCertificates() async {
+    await identities.watch { self.tellReload($0) }
+  }
+
+  private func tellReload(_ outcome: Result<[TLSIdentity], TLSIdentityFault>) {
+    switch outcome {
+    case .success(let identities):
+      log.record(
+        MailEvent(.reloaded, [.init("what", .text("certificates")), .init("count", .number(identities.count))]))
+    case .failure(let fault):
+      log.record(
+        MailEvent(
+          .alarm, [.init("what", .text("certificates-not-reloaded")), .init("reason", .text(fault.description))]))
+    }
+  }
+
+  // MARK: Listening
+
+  private static func listen(
+    _ configuration: Configuration, on loops: TransportLoops, identities: TLSIdentityStore, intake: Intake,
+    inherited: [InheritedSocket]
+  ) async throws -> [SMTPListener] {
+    var limits = ConnectionLimits()
+    limits.total = configuration.limits.connections
+    limits.perAddress = configuration.limits.connectionsPerAddress
+    limits.handshakesPerAddressPerMinute = configuration.limits.handshakesPerAddressPerMinute
+    let ledger = ConnectionLedger(limits: limits)
+    let settings = ServerSettings(hostName: configuration.hostName, limits: configuration.limits.session)
+    let random = SystemRandom()
+    var listeners: [SMTPListener] = []
+    for listener in configuration.listeners {
+      var options = ListenerOptions(
+        opening: listener.role == .submissions ? .implicitTLS : .clear, addresses: listener.addresses,
+        inherited: inherited.filter { listener.inherited.contains($0.name) },
+        hostName: configuration.hostName.description)
+      options.trustedProxies = listener.trustedProxies.compactMap { IPNetwork($0) }
+      let role = listener.role
+      do {
+        listeners.append(
+          try await SMTPListener.start(
+            options, on: loops, identities: identities, ledger: ledger,
+            report: { wrapper, peer, local in
+              let facts = SessionFacts(
+                session: SessionID(random.next()), role: role, peer: peer ?? .unknown, local: local ?? .unknown)
+              intake.observe(.wrongWrapper(wrapper), facts)
+            },
+            delegate: { wire, peer, local in
+              ServerConnection(
+                wire: wire,
+                facts: SessionFacts(session: SessionID(random.next()), role: role, peer: peer, local: local),
+                conduct: intake, settings: settings)
+            }))
+      } catch {
+        for open in listeners { await open.stopAccepting() }
+        throw error
+      }
+    }
+    return listeners
+  }
+}
+
+extension StoreOptions {
+  init(_ queue: Configuration.Queue) {
+    self.init()
+    history = queue.history
+    freeSpaceFloor = queue.spaceFloor
+  }
+}
+
+extension SocketEndpoint {
+  fileprivate static let unknown = SocketEndpoint(address: .v4(0), port: 0)
+}
+
+extension Secret {
+  static func random(octets: Int) -> Secret {
+    var generator = SystemRandomNumberGenerator()
+    return Secret((0..<octets).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+  }
+}

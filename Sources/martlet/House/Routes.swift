@@ -1,0 +1,139 @@
+import Configuration
+import Foundation
+import LocalDelivery
+import MailQueue
+import MailSyntax
+import NIOPosix
+import OrderedCollections
+import Relay
+import SASLMechanisms
+import SMTPSessions
+import SMTPTransport
+import SystemWorld
+
+extension RouteTable {
+  /// Every route that the configuration names, with the deliverer behind it.
+  init(
+    _ configuration: Configuration, loops: TransportLoops, threads: NIOThreadPool, clock: SystemClock,
+    random: SystemRandom
+  ) throws {
+    var routes: OrderedDictionary<RouteKey, Route> = [:]
+    let concurrency = configuration.queue.routeConcurrency
+    let dialer = NIODialer(loops: loops, roots: try TrustRoots(configuration.trustRoots), now: { clock.now })
+    let identity = HostIdentity.name(configuration.hostName)
+
+    func deliverer(to destination: Configuration.Destination) throws -> any Deliverer {
+      switch destination {
+      case .maildir(let path):
+        MaildirDeliverer(
+          template: try MaildirTemplate(path), hostName: configuration.hostName.description, clock: clock,
+          threads: threads)
+      case .lmtp(let target):
+        try LMTPDeliverer(LMTPDeliverer.Settings(target: target, identity: identity), dialer: dialer)
+      case .discard: DiscardDeliverer()
+      }
+    }
+
+    for domain in configuration.domains {
+      routes[.domain(domain.name)] = Route(
+        deliverer: try deliverer(to: domain.deliver), maximumConcurrency: concurrency)
+    }
+    switch configuration.outbound.route {
+    case .none: break
+    case .local(let destination):
+      routes[.outbound] = Route(deliverer: try deliverer(to: destination), maximumConcurrency: concurrency)
+    case .smarthost(let smarthost):
+      routes[.outbound] = Route(
+        deliverer: SmarthostDeliverer(
+          try SmarthostDeliverer.Settings(smarthost, identity: identity, source: configuration.outbound.source),
+          dialer: dialer, random: random),
+        maximumConcurrency: concurrency, ending: .relayed)
+    }
+    self.init(routes)
+  }
+}
+
+extension SmarthostDeliverer.Settings {
+  init(_ smarthost: Configuration.Smarthost, identity: HostIdentity, source: IPAddress?) throws {
+    self.init(
+      host: smarthost.host, port: smarthost.port, tls: smarthost.tls == .implicit ? .implicit : .startTLS,
+      identity: identity)
+    self.source = source
+    usesChunking = smarthost.usesChunking
+    switch smarthost.authentication {
+    case .none: break
+    case .password(let user, let file): credentials = .password(user: user, try Secret(firstLineOf: file))
+    case .tokenCommand(let user, let command):
+      credentials = .token(user: user, TokenCommand(words: command))
+    }
+  }
+}
+
+extension TrustRoots {
+  /// The system's own where the configuration names no file.
+  init(_ files: [String]) throws {
+    guard !files.isEmpty else {
+      self = try .system()
+      return
+    }
+    var text: [UInt8] = []
+    for file in files {
+      guard let data = FileManager.default.contents(atPath: file) else {
+        throw FileTrouble("\(file): can't be read; it should hold trust roots in PEM form")
+      }
+      text += Array(data) + [UInt8(ascii: "\n")]
+    }
+    self = try TrustRoots.pem(text)
+  }
+}
+
+extension Secret {
+  /// The first line of a file, as a password stands in it.
+  init(firstLineOf path: String) throws {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw FileTrouble("\(path): can't be read; it holds the smarthost's password in its first line")
+    }
+    let line = data.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+    guard !line.isEmpty else { throw FileTrouble("\(path): the first line is empty; write the password there") }
+    self.init(line)
+  }
+}
+
+/// Gets an access token from a command's output: how secrets come from wherever the operator keeps them.
+struct TokenCommand: AccessTokenSource {
+  static let maximumOctets = 16_384
+  let words: [String]
+
+  func token() async throws(AccessTokenFault) -> Secret {
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = words
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardInput = FileHandle.nullDevice
+    do {
+      let data = try await withCheckedThrowingContinuation { (done: CheckedContinuation<Data, any Error>) in
+        // Reading to the end blocks: it has a thread of its own.
+        Thread.detachNewThread {
+          do {
+            try process.run()
+            let data = try output.fileHandleForReading.read(upToCount: TokenCommand.maximumOctets) ?? Data()
+            process.waitUntilExit()
+            done.resume(returning: data)
+          } catch {
+            done.resume(throwing: error)
+          }
+        }
+      }
+      let token = data.split(separator: UInt8(ascii: "\n"), maxSplits: 1).first ?? Data()
+      guard process.terminationStatus == 0, !token.isEmpty else {
+        throw AccessTokenFault("\(words.first ?? "") ended with \(process.terminationStatus) and no token")
+      }
+      return Secret(token)
+    } catch let fault as AccessTokenFault {
+      throw fault
+    } catch {
+      throw AccessTokenFault("\(words.first ?? "") can't be run: \(error.localizedDescription)")
+    }
+  }
+}

@@ -1,0 +1,176 @@
+import MailSyntax
+import NIOCore
+import SMTPGrammar
+import SMTPSessions
+import Synchronization
+import Testing
+
+/// A session on a scripted wire, ready to be talked to.
+struct Stage {
+  let wire = ScriptedWire()
+  let conduct: ScriptedConduct
+  let connection: ServerConnection
+
+  init(
+    role: ListenerRole, answersLater: Bool = false, limits: ServerLimits = ServerLimits(), opens: Bool = true
+  ) throws {
+    conduct = ScriptedConduct(answersLater: answersLater)
+    var settings = ServerSettings(hostName: try DomainName("mail.example.com"))
+    settings.limits = limits
+    let endpoint = SocketEndpoint(address: .v4(0xc000_0201), port: 587)
+    connection = ServerConnection(
+      wire: wire, facts: SessionFacts(session: SessionID(1), role: role, peer: endpoint, local: endpoint),
+      conduct: conduct, settings: settings)
+    wire.delegate = connection
+    guard opens else { return }
+    if role == .submissions { wire.finishHandshake() }
+    connection.opened()
+  }
+
+  func say(_ text: String) -> String {
+    var bytes = ByteBuffer(string: text)
+    connection.received(&bytes)
+    return wire.takeWritten()
+  }
+  var events: [SessionEvent] { conduct.state.withLock { $0.events } }
+}
+
+@Suite("Server connection")
+struct ServerConnectionTests {
+  static let behindSTARTTLS = [
+    "NOOP\r\n", "NOO", "\r\n", "\r", "EHLO a\r\nMAIL FROM:<a@b.example>\r\n", "\u{16}", " ",
+  ]
+
+  @Test("STLS-005: any octet behind STARTTLS in the same read closes, whole lines and fragments", arguments: behindSTARTTLS)
+  func injection(_ injected: String) throws {
+    let stage = try Stage(role: .relay)
+    _ = stage.say("EHLO a.example.com\r\n")
+    let said = stage.say("STARTTLS\r\n\(injected)")
+    #expect(said == "")
+    #expect(stage.wire.isClosed)
+    #expect(!stage.wire.isHandshaking)
+    stage.connection.closed(nil)
+    #expect(stage.events.last == .closed(.injection))
+  }
+
+  @Test("STLS-007: after TLS nothing is known of what was said in clear")
+  func forgetting() throws {
+    let stage = try Stage(role: .relay)
+    _ = stage.say("EHLO a.example.com\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@b.example>\r\n")
+    #expect(stage.say("STARTTLS\r\n") == "220 2.0.0 ready to start TLS\r\n")
+    stage.wire.finishHandshake()
+    #expect(stage.connection.facts.clientIdentity == nil)
+    #expect(stage.say("RCPT TO:<c@b.example>\r\n") == "503 5.5.1 send MAIL first\r\n")
+    #expect(stage.say("MAIL FROM:<a@b.example>\r\n") == "503 5.5.1 send EHLO first\r\n")
+  }
+
+  @Test("SMTP-003: a batch of pipelined commands is answered in one flush, and EHLO in one write")
+  func oneFlush() throws {
+    let stage = try Stage(role: .relay)
+    let before = stage.wire.flushes
+    _ = stage.say("EHLO a\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@b.example>\r\nRCPT TO:<d@b.example>\r\nDATA\r\n")
+    #expect(stage.wire.flushes == before + 1)
+  }
+
+  @Test("PIPE-005, SMUG-005: who talks before the greeting is shown out")
+  func earlyTalker() async throws {
+    let stage = try Stage(role: .relay, answersLater: true)
+    #expect(stage.say("EHLO spammer\r\n") == "554 5.5.0 a client waits for the greeting\r\n")
+    #expect(stage.wire.isClosed)
+    await stage.wire.settle()
+    #expect(stage.wire.takeWritten() == "")
+  }
+
+  @Test("input is held while an answer is awaited, and reading stops beyond the limit")
+  func heldInput() async throws {
+    var limits = ServerLimits()
+    limits.heldInputOctets = 100
+    let stage = try Stage(role: .relay, answersLater: true, limits: limits)
+    await stage.wire.settle()
+    _ = stage.wire.takeWritten()
+    _ = stage.say("EHLO a\r\nMAIL FROM:<a@b.example>\r\n" + String(repeating: "NOOP\r\n", count: 20))
+    #expect(!stage.wire.isReading)
+    await stage.wire.settle()
+    #expect(stage.wire.isReading)
+    #expect(stage.wire.takeWritten().hasSuffix(String(repeating: "250 2.0.0 OK\r\n", count: 20)))
+  }
+
+  @Test("a peer that reads nothing is answered no further until it does")
+  func slowReader() throws {
+    let stage = try Stage(role: .relay)
+    _ = stage.wire.takeWritten()
+    stage.wire.isWritable = false
+    #expect(stage.say("NOOP\r\nNOOP\r\n") == "")
+    stage.wire.isWritable = true
+    stage.connection.becameWritable()
+    #expect(stage.wire.takeWritten() == "250 2.0.0 OK\r\n250 2.0.0 OK\r\n")
+  }
+
+  @Test("SMTP-037: the wait for a command is five minutes; drips of octets don't lengthen it")
+  func commandTimeout() throws {
+    let stage = try Stage(role: .relay)
+    _ = stage.wire.takeWritten()
+    for second in 1...299 {
+      stage.wire.uptime = Uptime(nanoseconds: Int64(second) * 1_000_000_000)
+      _ = stage.say("N")
+      stage.connection.tick()
+    }
+    #expect(!stage.wire.isClosed)
+    stage.wire.uptime = Uptime(nanoseconds: 301_000_000_000)
+    stage.connection.tick()
+    #expect(stage.wire.takeWritten() == "421 4.4.2 timed out, closing\r\n")
+    #expect(stage.wire.isClosed)
+  }
+
+  @Test("content has a time for its whole, however steadily it drips")
+  func contentTimeout() throws {
+    var limits = ServerLimits()
+    limits.contentTime = .seconds(100)
+    let stage = try Stage(role: .relay, limits: limits)
+    _ = stage.say("HELO a\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@b.example>\r\nDATA\r\n")
+    for second in 1...100 {
+      stage.wire.uptime = Uptime(nanoseconds: Int64(second) * 1_000_000_000)
+      _ = stage.say("x")
+      stage.connection.tick()
+    }
+    #expect(!stage.wire.isClosed)
+    stage.wire.uptime = Uptime(nanoseconds: 101_000_000_000)
+    stage.connection.tick()
+    #expect(stage.wire.isClosed)
+    #expect(stage.conduct.state.withLock { $0.abandoned } == 1)
+  }
+
+  @Test("SMTP-022: shutting down says 421 between transactions, and lets one that is under way end")
+  func shutDown() throws {
+    let idle = try Stage(role: .relay)
+    _ = idle.wire.takeWritten()
+    idle.connection.shutDown()
+    #expect(idle.wire.takeWritten() == "421 4.3.2 shutting down, come back later\r\n")
+
+    let busy = try Stage(role: .relay)
+    _ = busy.say("HELO a\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@b.example>\r\nDATA\r\n")
+    busy.connection.shutDown()
+    #expect(!busy.wire.isClosed)
+    #expect(busy.say("x\r\n.\r\n") == "250 2.0.0 accepted\r\n")
+    busy.connection.tick()
+    #expect(busy.wire.isClosed)
+  }
+
+  @Test("a message that is given up halfway leaves nothing behind", arguments: ["RSET\r\n", "EHLO b\r\n", "QUIT\r\n", ""])
+  func abandoned(_ command: String) throws {
+    let stage = try Stage(role: .relay)
+    _ = stage.say("EHLO a\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@b.example>\r\nBDAT 3\r\nabc")
+    if command.isEmpty { stage.connection.closed(.reset("gone")) } else { _ = stage.say(command) }
+    #expect(stage.conduct.state.withLock { ($0.abandoned, $0.messages.count) } == (1, 0))
+  }
+
+  @Test("a message over the size is let go of when it passes the limit, not at its end")
+  func oversized() throws {
+    var limits = ServerLimits()
+    limits.messageSize = 10
+    let stage = try Stage(role: .relay, limits: limits)
+    _ = stage.say("HELO a\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@b.example>\r\nDATA\r\n01234567890")
+    #expect(stage.conduct.state.withLock { $0.abandoned } == 1)
+    #expect(stage.say("\r\n.\r\n") == "552 5.3.4 message larger than 10 octets\r\n")
+  }
+}
