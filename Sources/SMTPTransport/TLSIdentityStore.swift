@@ -93,7 +93,8 @@ public final class TLSIdentityStore: Sendable {
     }
   }
 
-  private func reloadIfChanged() -> Result<[TLSIdentity], TLSIdentityFault>? {
+  /// Nil where the files are those that were last looked at, good or bad.
+  func reloadIfChanged() -> Result<[TLSIdentity], TLSIdentityFault>? {
     let present = TLSIdentityStore.stamps(of: files)
     guard state.withLock({ $0.stamps != present }) else { return nil }
     do {

@@ -137,8 +137,17 @@ func hexadecimal(_ value: UInt16) -> String {
 }
 
 extension TLSFacts {
-  /// Version, suite and group on one line: `TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768`.
-  public var summary: String {
+  /// The channel on one line: `TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768`.
+  public var channel: String {
     ([version.description, cipherSuite.description] + (group.map { [$0.description] } ?? [])).joined(separator: " ")
+  }
+
+  /// The channel and what is known of the peer behind it: `… verified mail.example.com`.
+  public var summary: String {
+    switch peerCertificate?.verification {
+    case .verified(let hostName)?: "\(channel) verified \(hostName)"
+    case .failed(let fault)?: "\(channel) unverified \(fault.resultType)"
+    case nil: channel
+    }
   }
 }

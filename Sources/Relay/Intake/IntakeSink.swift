@@ -97,8 +97,11 @@ final class IntakeSink: BodySink {
     switch progress {
     case .incomplete: return .now(())
     case .complete(let header, let rest):
-      if let finding = senderFinding(header), let reply = Reply(finding, on: session.role) { return refuse(reply) }
-      return follow(SubmissionRules.judge(header: header, facts: facts), header: header, rest: rest)
+      let verdict = SubmissionRules.judge(header: header, facts: facts)
+      if case .accept = verdict, let finding = senderFinding(header), let reply = Reply(finding, on: session.role) {
+        return refuse(reply)
+      }
+      return follow(verdict, header: header, rest: rest)
     case .fault(let fault):
       return follow(SubmissionRules.judge(fault: fault, facts: facts), header: fault.header, rest: fault.rest)
     }

@@ -1,5 +1,4 @@
 internal import SMTPGrammar
-public import TransportSecurity
 
 extension DeliveryFault: CustomStringConvertible {
   /// On one line, for logs and the queue's listing: what failed, where.
@@ -21,19 +20,5 @@ extension DeliveryFault: CustomStringConvertible {
     case .transport: stage != .connect
     case .local: false
     }
-  }
-}
-
-extension TLSFacts {
-  /// `TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 verified mail.example.com`.
-  public var summary: String {
-    var words = [version.description, cipherSuite.description]
-    if let group { words.append(group.description) }
-    switch peerCertificate?.verification {
-    case .verified(let hostName)?: words.append("verified \(hostName)")
-    case .failed(let fault)?: words.append("unverified \(fault.resultType)")
-    case nil: break
-    }
-    return words.joined(separator: " ")
   }
 }

@@ -25,6 +25,8 @@ struct DueWindow {
     case attempt(Errand, QueuedMessage?, generation: Int)
   }
 
+  static let staleRefillPause = Duration.seconds(1)
+
   /// What an attempt says of its route.
   enum Verdict: Hashable, Sendable {
     /// Nothing was tried, or it was cut short.
@@ -50,6 +52,7 @@ struct DueWindow {
     var isDirty = false
     var isRefilling = false
     var isInTurn = false
+    /// Errands that are being delivered or in an operator's hands.
     var inFlight = 0
     /// When mail that isn't due yet will be, as far as we know.
     var nextDue: UTCInstant?
@@ -237,15 +240,20 @@ struct DueWindow {
     }
   }
 
-  mutating func refilled(_ lane: Lane, with ids: [QueueID], limit: Int) {
+  mutating func refilled(_ lane: Lane, with ids: [QueueID], limit: Int, now: UTCInstant) {
     lanes[lane, default: LaneState()].isRefilling = false
+    var isFresh = false
     for id in ids {
       let errand = Errand(id: id, lane: lane)
       guard standings[errand] == nil, !announced.contains(id) else { continue }
       standings[errand] = .ready(nil)
       lanes[lane]?.fetched.append(id)
+      isFresh = true
     }
-    if ids.count >= limit { lanes[lane]?.isDirty = true }
+    if ids.count >= limit {
+      // Where all of it was known, asking again at once would bring the same.
+      if isFresh { lanes[lane]?.isDirty = true } else { mailWillBeDue(at: now + DueWindow.staleRefillPause, in: lane) }
+    }
     takeTurn(lane)
   }
 
@@ -293,12 +301,14 @@ struct DueWindow {
   mutating func claim(_ errand: Errand) -> Bool {
     if case .taken? = standings[errand] { return false }
     take(errand)
+    lanes[errand.lane, default: LaneState()].inFlight += 1
     return true
   }
 
   /// Gives it back; the store says what remains to be done.
   mutating func unclaim(_ errand: Errand) {
     standings[errand] = nil
+    lanes[errand.lane]?.inFlight -= 1
     markDirty(errand.lane)
   }
 

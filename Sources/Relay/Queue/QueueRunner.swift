@@ -142,7 +142,10 @@ public final class QueueRunner: Sendable {
   /// comes clearly before the others: between two of them lies `granularity` at least and none sleeps longer than a
   /// survey, which bounds their number by the quotient.
   private func sleeper(for state: State, now: UTCInstant, uptime: Uptime) -> Uptime? {
-    guard let moment = state.window.nextWake(now: now, uptime: uptime) else { return nil }
+    // With every hand busy nothing could begin: the next to be free looks for itself.
+    guard state.workers < options.maximumConcurrency,
+      let moment = state.window.nextWake(now: now, uptime: uptime)
+    else { return nil }
     let deadline = min(max(moment, uptime), uptime + options.surveyInterval)
     guard let earliest = state.sleepers.min() else { return deadline }
     return deadline + options.granularity < earliest ? deadline : nil
@@ -201,8 +204,9 @@ public final class QueueRunner: Sendable {
 
   private func refill(_ lane: Lane, limit: Int) async {
     do {
-      let ids = try await store.due(in: lane, at: clock.now, limit: limit)
-      state.withLock { $0.window.refilled(lane, with: ids, limit: limit) }
+      let now = clock.now
+      let ids = try await store.due(in: lane, at: now, limit: limit)
+      state.withLock { $0.window.refilled(lane, with: ids, limit: limit, now: now) }
     } catch {
       failed(error)
     }

@@ -87,21 +87,6 @@ struct Transcript: CustomTestStringConvertible {
   }()
 }
 
-/// How the client's octets are cut.
-enum Feeding: Sendable, Hashable {
-  case whole, byteByByte
-  case split(at: Int)
-
-  func pieces(of octets: [UInt8]) -> [ArraySlice<UInt8>] {
-    switch self {
-    case .whole: octets.isEmpty ? [] : [octets[...]]
-    case .byteByByte: octets.indices.map { octets[$0...$0] }
-    case .split(let at):
-      [octets[..<min(at, octets.count)], octets[min(at, octets.count)...]].filter { !$0.isEmpty }
-    }
-  }
-}
-
 @Suite("Server transcripts")
 struct TranscriptTests {
   @Test("every dialogue goes as written, fed whole, byte by byte and split at each boundary", arguments: Transcript.all)
@@ -109,7 +94,7 @@ struct TranscriptTests {
     let longest = transcript.segments.map(\.client.count).max() ?? 0
     let stride = max(1, longest / 400)
     var feedings: [Feeding] = [.whole, .byteByByte]
-    feedings += Swift.stride(from: 1, to: max(2, longest), by: stride).map { .split(at: $0) }
+    feedings += Swift.stride(from: 1, to: max(2, longest), by: stride).map { .cut($0) }
     for feeding in feedings {
       for answersLater in [false, true] {
         let failure = await play(transcript, feeding, answersLater: answersLater)

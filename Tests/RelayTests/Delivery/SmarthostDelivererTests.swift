@@ -1,0 +1,185 @@
+import MailQueue
+import MailSyntax
+import Relay
+import SMTPSessions
+import Testing
+import TransportSecurity
+
+@Suite("A smarthost", .timeLimit(.minutes(1)))
+struct SmarthostDelivererTests {
+  private func deliverer(
+    _ server: ScriptedServer, _ tls: SmarthostDeliverer.TLSMode = .startTLS,
+    _ credentials: SmarthostDeliverer.Credentials? = nil, pool: PoolLimits = PoolLimits()
+  ) throws -> SmarthostDeliverer {
+    var settings = SmarthostDeliverer.Settings(
+      host: try DomainName("Smart.example"), port: 587, tls: tls, credentials: credentials,
+      identity: .name(try DomainName("client.example")))
+    settings.pool = pool
+    return SmarthostDeliverer(settings, dialer: server, random: CountingRandom())
+  }
+
+  @Test("a message goes by STARTTLS, AUTH and DATA, the queue's fields in front of the body")
+  func startTLS() async throws {
+    let server = ScriptedServer { _, line in ScriptedServer.agreeable(line, ehlo: ["STARTTLS", "AUTH PLAIN"]) }
+    let smarthost = try deliverer(server, .startTLS, .password(user: "alice", Secret("wonderland")))
+    let result = await smarthost.deliver(try DeliveryFixture(recipients: ["bob@far.example", "c@far.example"]).job())
+    #expect(describe(result) == ["3 delivered", "4 delivered"])
+    #expect(result.host == "Smart.example (192.0.2.1)")
+    #expect(result.tls?.version == .v1_3)
+    let connection = server.connections[0]
+    #expect(connection.tls == .client(hostName: "smart.example", demand: .verified))
+    #expect(
+      connection.lines == [
+        "EHLO client.example", "STARTTLS", "EHLO client.example", "AUTH PLAIN AGFsaWNlAHdvbmRlcmxhbmQ=",
+        "MAIL FROM:<alice@client.example>", "RCPT TO:<bob@far.example>", "RCPT TO:<c@far.example>", "DATA",
+      ])
+    #expect(connection.messages == ["Received: here\r\n\r\nhi\r\n"])
+  }
+
+  @Test("implicit TLS begins with the handshake")
+  func implicit() async throws {
+    let server = ScriptedServer { _, line in ScriptedServer.agreeable(line) }
+    let result = try await deliverer(server, .implicit).deliver(try DeliveryFixture().job())
+    #expect(describe(result) == ["3 delivered"])
+    #expect(server.connections[0].lines.first == "EHLO client.example")
+    #expect(server.connections[0].tls != nil)
+  }
+
+  @Test("a server that doesn't offer STARTTLS gets neither password nor message")
+  func stripped() async throws {
+    let server = ScriptedServer { _, line in ScriptedServer.agreeable(line, ehlo: ["AUTH PLAIN"]) }
+    let smarthost = try deliverer(server, .startTLS, .password(user: "alice", Secret("wonderland")))
+    #expect(describe(await smarthost.deliver(try DeliveryFixture().job())) == ["3 starttls security"])
+    #expect(server.connections[0].lines.allSatisfy { $0.hasPrefix("EHLO") || $0 == "QUIT" })
+  }
+
+  @Test("a certificate that proves nothing ends it at the handshake")
+  func unverified() async throws {
+    let server = ScriptedServer(verified: false) { _, line in ScriptedServer.agreeable(line, ehlo: ["STARTTLS"]) }
+    let smarthost = try deliverer(server, .startTLS, .password(user: "alice", Secret("wonderland")))
+    #expect(describe(await smarthost.deliver(try DeliveryFixture().job())) == ["3 handshake security"])
+    #expect(server.connections[0].lines == ["EHLO client.example", "STARTTLS"])
+  }
+
+  @Test("a connection is used again, and left after its last transaction")
+  func reuse() async throws {
+    let server = ScriptedServer { _, line in ScriptedServer.agreeable(line) }
+    let smarthost = try deliverer(server, .implicit, pool: PoolLimits(maximumTransactions: 2))
+    for _ in 0..<3 { #expect(describe(await smarthost.deliver(try DeliveryFixture().job())) == ["3 delivered"]) }
+    #expect(server.connections.map(\.messages.count) == [2, 1])
+    await smarthost.close()
+    #expect(server.connections.allSatisfy { $0.lines.last == "QUIT" })
+  }
+
+  @Test("a connection that died while it was idle isn't used again")
+  func stale() async throws {
+    let server = ScriptedServer { _, line in ScriptedServer.agreeable(line) }
+    let smarthost = try deliverer(server, .implicit)
+    #expect(describe(await smarthost.deliver(try DeliveryFixture().job())) == ["3 delivered"])
+    server.drop(0)
+    #expect(describe(await smarthost.deliver(try DeliveryFixture().job())) == ["3 delivered"])
+    #expect(server.connections.map(\.messages.count) == [1, 1])
+  }
+
+  @Test(
+    "a reused connection that dies before MAIL is answered costs nothing but a new one",
+    arguments: ["421 4.4.2 idle\r\n", ""])
+  func crossing(farewell: String) async throws {
+    let mails = Counter()
+    let server = ScriptedServer { _, line in
+      guard line.hasPrefix("MAIL"), mails.next() == 2 else {
+        return ScriptedServer.agreeable(line)
+      }
+      return farewell.isEmpty ? .close : .say(farewell)
+    }
+    let smarthost = try deliverer(server, .implicit)
+    for _ in 0..<2 { #expect(describe(await smarthost.deliver(try DeliveryFixture().job())) == ["3 delivered"]) }
+    #expect(server.connections.map(\.messages.count) == [1, 1])
+  }
+
+  @Test("a fresh connection that dies at MAIL is a fault, and isn't tried again")
+  func freshDeath() async throws {
+    let server = ScriptedServer { _, line in line.hasPrefix("MAIL") ? .close : ScriptedServer.agreeable(line) }
+    let result = try await deliverer(server, .implicit).deliver(try DeliveryFixture().job())
+    #expect(describe(result) == ["3 mail transport"])
+    #expect(server.connections.count == 1)
+  }
+
+  @Test("a connection lost behind the final dot is not tried again: that would make a second copy")
+  func lostBehindTheDot() async throws {
+    let dots = Counter()
+    let server = ScriptedServer { _, line in
+      line == "." && dots.next() == 2 ? .close : ScriptedServer.agreeable(line)
+    }
+    let smarthost = try deliverer(server, .implicit)
+    #expect(describe(await smarthost.deliver(try DeliveryFixture().job())) == ["3 delivered"])
+    #expect(describe(await smarthost.deliver(try DeliveryFixture().job())) == ["3 final-reply transport"])
+    #expect(server.connections.count == 1)
+  }
+
+  @Test("SMTP-035, LIM-001: more than a hundred recipients go in several transactions, fewer where the server says so")
+  func manyRecipients() async throws {
+    for (ehlo, expected) in [(["PIPELINING"], [100, 100, 1]), (["PIPELINING", "LIMITS RCPTMAX=90"], [90, 90, 21])] {
+      let server = ScriptedServer { _, line in ScriptedServer.agreeable(line, ehlo: ehlo) }
+      let fixture = DeliveryFixture(recipients: (0..<201).map { "user\($0)@far.example" })
+      let result = try await deliverer(server, .implicit).deliver(try fixture.job())
+      #expect(result.outcomes.map(\.number) == Array(3..<204))
+      #expect(describe(result).allSatisfy { $0.hasSuffix("delivered") })
+      let counts = server.connections[0].lines.split { $0 == "DATA" }
+        .map { $0.count { $0.hasPrefix("RCPT") } }
+      #expect(counts == expected)
+    }
+  }
+
+  @Test("a body that can't be read is our own fault, and the server gets no final dot")
+  func unreadableBody() async throws {
+    let server = ScriptedServer { _, line in ScriptedServer.agreeable(line) }
+    let fixture = DeliveryFixture(fault: .stopped(reason: "fsync failed"))
+    let result = try await deliverer(server, .implicit).deliver(try fixture.job())
+    #expect(describe(result) == ["3 content local"])
+    #expect(server.connections[0].messages.isEmpty)
+  }
+
+  @Test("no token, no connection; a token goes out by XOAUTH2")
+  func tokens() async throws {
+    struct Source: AccessTokenSource {
+      let result: Result<Secret, AccessTokenFault>
+      func token() async throws(AccessTokenFault) -> Secret { try result.get() }
+    }
+    let server = ScriptedServer { _, line in ScriptedServer.agreeable(line, ehlo: ["AUTH XOAUTH2"]) }
+    let bad = try deliverer(server, .implicit, .token(user: "alice", Source(result: .failure(.init("exit 1")))))
+    #expect(describe(await bad.deliver(try DeliveryFixture().job())) == ["3 auth local"])
+    #expect(server.connections.isEmpty)
+    let good = try deliverer(server, .implicit, .token(user: "alice", Source(result: .success(Secret("tok")))))
+    #expect(describe(await good.deliver(try DeliveryFixture().job())) == ["3 delivered"])
+    #expect(server.connections[0].lines.contains { $0.hasPrefix("AUTH XOAUTH2 ") })
+  }
+
+  @Test("no more connections than the limit, and every job has its turn")
+  func bounded() async throws {
+    let server = ScriptedServer { _, line in ScriptedServer.agreeable(line) }
+    let smarthost = try deliverer(server, .implicit, pool: PoolLimits(maximumConnections: 2))
+    await withTaskGroup { group in
+      for _ in 0..<20 { group.addTask { describe(await smarthost.deliver(try! DeliveryFixture().job())) } }
+      for await result in group { #expect(result == ["3 delivered"]) }
+    }
+    #expect(server.connections.count <= 2)
+    #expect(server.connections.reduce(0) { $0 + $1.messages.count } == 20)
+  }
+
+  @Test("a cancelled job that waits for its turn ends, and takes nobody's turn")
+  func cancelledWaiting() async throws {
+    let server = ScriptedServer { _, line in
+      ["MAIL", "RCPT", "DATA"].contains(line.prefix(4)) ? .nothing : ScriptedServer.agreeable(line)
+    }
+    let smarthost = try deliverer(server, .implicit, pool: PoolLimits(maximumConnections: 1))
+    let results = await withTaskGroup(of: [String].self) { group in
+      for _ in 0..<3 { group.addTask { describe(await smarthost.deliver(try! DeliveryFixture().job())) } }
+      while server.connections.first?.lines.last?.hasPrefix("DATA") != true { await Task.yield() }
+      group.cancelAll()
+      return await group.reduce(into: []) { $0 += $1 }
+    }
+    #expect(results.sorted() == ["3 connect transport", "3 connect transport", "3 mail transport"])
+    #expect(server.connections.count == 1)
+  }
+}

@@ -1,0 +1,177 @@
+import MailMessage
+import MailQueue
+import MailSyntax
+import SMTPGrammar
+import Simulation
+import Testing
+
+@testable import Relay
+
+@Suite("AttemptJudgement")
+struct AttemptJudgementTests {
+  static func fault(_ stage: DeliveryStage, _ code: UInt16) -> RecipientResult {
+    .fault(DeliveryFault(stage: stage, cause: FaultCatalogue.reply(code)))
+  }
+  static let unreachable = RecipientResult.fault(DeliveryFault(stage: .connect, cause: .transport("refused")))
+
+  /// Judges one attempt on as many recipients as there are results.
+  static func judge(
+    _ results: [RecipientResult], after age: Duration = .seconds(60), from sender: String? = "anna@example.com",
+    notify: Notify? = nil, ending: Route.Ending = .finalDelivery, expiresAfter: Duration = .seconds(5 * 86_400),
+    wasCancelled: Bool = false, bodyIsCorrupt: Bool = false, canReport: Bool = true, delayReported: Bool = false
+  ) throws -> AttemptJudgement {
+    let recipients = results.indices.map { ("user\($0)@there.example", Fixture.alpha) }
+    var message = Fixture.queued(
+      try Fixture.message(1, from: sender, to: recipients, notify: notify, expiresAfter: expiresAfter))
+    for index in message.recipients.indices { message.recipients[index].delayReported = delayReported }
+    let attempt = Attempt(
+      message: message, recipients: message.recipients,
+      result: DeliveryResult(
+        host: "mx.there.example", tls: nil, outcomes: results.enumerated().map { ($0.offset, $0.element) }),
+      startedAt: Fixture.start + age, endedAt: Fixture.start + age + .seconds(1), ending: ending,
+      wasCancelled: wasCancelled, bodyIsCorrupt: bodyIsCorrupt, canReport: canReport)
+    var random = SplitMix(seed: 1)
+    return attempt.judge(by: try Fixture.options(), using: &random)
+  }
+
+  @Test("each recipient goes its own way")
+  func mixed() throws {
+    let judgement = try Self.judge([.delivered("250 ok"), Self.fault(.rcpt, 550), Self.fault(.rcpt, 450)])
+    #expect(judgement.changes.map(\.state) == [.delivered, .failed, .queued])
+    #expect(judgement.changes.map(\.number) == [0, 1, 2])
+    #expect(judgement.events.map(\.kind) == [.delivered, .failed, .deferred])
+    #expect(judgement.tellings.map(\.action) == [.failed])
+    #expect(judgement.verdict == .answered)
+    #expect(judgement.nextDue == Fixture.start + .seconds(61 + 300))
+  }
+
+  @Test("a recipient the route forgot is tried again, and one it doesn't have is ignored")
+  func forgotten() throws {
+    var judgement = try Self.judge([.delivered("ok")])
+    #expect(judgement.changes.map(\.state) == [.delivered])
+    let message = Fixture.queued(try Fixture.message(1))
+    let attempt = Attempt(
+      message: message, recipients: message.recipients,
+      result: DeliveryResult(host: "x", tls: nil, outcomes: [(7, .delivered("whom?"))]), startedAt: Fixture.start,
+      endedAt: Fixture.start, ending: .finalDelivery, wasCancelled: false, bodyIsCorrupt: false, canReport: true)
+    var random = SplitMix(seed: 1)
+    judgement = attempt.judge(by: try Fixture.options(), using: &random)
+    #expect(judgement.changes.map(\.state) == [.queued])
+    #expect(judgement.alarm != nil)
+  }
+
+  @Test("a message expires only by a failed attempt that began after its expiry")
+  func expiry() throws {
+    let lifetime = Duration.seconds(1_000)
+    #expect(try Self.judge([Self.unreachable], after: .seconds(999), expiresAfter: lifetime).changes[0].state == .queued)
+    let expired = try Self.judge([Self.unreachable], after: lifetime, expiresAfter: lifetime)
+    #expect(expired.changes[0].state == .failed)
+    // RFC 3463 §3.5: the cause, not "expired".
+    #expect(expired.tellings[0].recipient.status == EnhancedStatusCode(.persistentTransient, 4, 1))
+    let delivered = try Self.judge([.delivered("ok")], after: .seconds(100_000), expiresAfter: lifetime)
+    #expect(delivered.changes[0].state == .delivered)
+  }
+
+  @Test("the last attempt begins at the expiry, not an interval behind it")
+  func lastAttempt() throws {
+    let judgement = try Self.judge([Self.unreachable], after: .seconds(900), expiresAfter: .seconds(1_000))
+    #expect(judgement.changes[0].due == Fixture.start + .seconds(1_000))
+  }
+
+  @Test("the rest behind a recipient limit goes at once, as long as some were taken (SMTP-035)")
+  func recipientLimit() throws {
+    let some = try Self.judge([.delivered("ok"), Self.fault(.rcpt, 552), Self.fault(.rcpt, 452)])
+    #expect(some.changes.map(\.due) == Array(repeating: Fixture.start + .seconds(61), count: 3))
+    let none = try Self.judge([Self.fault(.rcpt, 452)])
+    #expect(none.changes[0].due == Fixture.start + .seconds(361))
+  }
+
+  @Test("a delay is told once, from four hours on")
+  func delay() throws {
+    let fourHours = Duration.seconds(4 * 3_600)
+    #expect(try Self.judge([Self.unreachable], after: fourHours + .seconds(-2)).tellings.isEmpty)
+    let told = try Self.judge([Self.unreachable], after: fourHours)
+    #expect(told.tellings.map(\.action) == [.delayed])
+    #expect(told.tellings[0].recipient.retryUntil == Fixture.start + .seconds(5 * 86_400))
+    #expect(told.changes[0].delayReported)
+    #expect(told.events.map(\.kind) == [.deferred, .delayReported])
+    let again = try Self.judge([Self.unreachable], after: fourHours, delayReported: true)
+    #expect(again.tellings.isEmpty && again.changes[0].delayReported)
+  }
+
+  /// NOTIFY, the sender, and whether the sender is told of failure, of delay, of success.
+  static let notifyTable: [(Notify?, String?, Bool, Bool, Bool)] = [
+    (nil, "anna@example.com", true, true, false),
+    (.never, "anna@example.com", false, false, false),
+    (.success, "anna@example.com", false, false, true),
+    (.failure, "anna@example.com", true, false, false),
+    (.delay, "anna@example.com", false, true, false),
+    ([.success, .failure, .delay], "anna@example.com", true, true, true),
+    (nil, nil, false, false, false),
+    ([.success, .failure, .delay], nil, false, false, false),
+  ]
+
+  @Test("NOTIFY decides who hears of what (DSN-005, DSN-006, DSN-007, DSN-008)", arguments: notifyTable)
+  func notify(row: (Notify?, String?, Bool, Bool, Bool)) throws {
+    let (notify, sender, failure, delay, success) = row
+    func toSender(_ judgement: AttemptJudgement) -> Bool { judgement.tellings.contains { $0.audience == .sender } }
+    #expect(toSender(try Self.judge([Self.fault(.rcpt, 550)], from: sender, notify: notify)) == failure)
+    #expect(
+      toSender(try Self.judge([Self.unreachable], after: .seconds(20_000), from: sender, notify: notify)) == delay)
+    #expect(toSender(try Self.judge([.delivered("ok")], from: sender, notify: notify)) == success)
+  }
+
+  @Test("a success is told as delivered or relayed, as the route ends (DSN-005)")
+  func successAction() throws {
+    #expect(try Self.judge([.delivered("ok")], notify: .success).tellings.map(\.action) == [.delivered])
+    #expect(
+      try Self.judge([.delivered("ok")], notify: .success, ending: .relayed).tellings.map(\.action) == [.relayed])
+  }
+
+  @Test("what fails with a null sender goes to the postmaster, unless nobody wants to know")
+  func doubleBounce() throws {
+    #expect(try Self.judge([Self.fault(.rcpt, 550)], from: nil).tellings.map(\.audience) == [.postmaster])
+    #expect(try Self.judge([Self.fault(.rcpt, 550)], from: nil, notify: .never).tellings.isEmpty)
+  }
+
+  @Test("a report names the server and its words only when one was met (DSN-013, DSN-014)")
+  func remoteServer() throws {
+    let refused = try Self.judge([Self.fault(.rcpt, 550)]).tellings[0].recipient
+    #expect(refused.remoteHost == "mx.there.example")
+    #expect(refused.remoteReply == "550 words that decide nothing")
+    let lost = try Self.judge([Self.unreachable], after: .seconds(20_000)).tellings[0].recipient
+    #expect(lost.remoteHost == nil && lost.remoteReply == nil)
+  }
+
+  @Test("a cancelled delivery leaves its recipients as they were, but keeps what was said for good")
+  func cancelled() throws {
+    let judgement = try Self.judge(
+      [.delivered("ok"), Self.unreachable, Self.fault(.rcpt, 550)], wasCancelled: true)
+    #expect(judgement.changes.map(\.number) == [0, 2])
+    #expect(judgement.verdict == .answered)
+  }
+
+  @Test("a damaged body holds the message instead of bouncing it")
+  func corrupt() throws {
+    let local = RecipientResult.fault(DeliveryFault(stage: .content, cause: .local("checksum")))
+    let judgement = try Self.judge([local, local], bodyIsCorrupt: true)
+    #expect(judgement.changes.map(\.state) == [.held, .held])
+    #expect(judgement.tellings.isEmpty && judgement.verdict == .nothing)
+  }
+
+  @Test("without room for a report, what would need one waits")
+  func noRoom() throws {
+    let judgement = try Self.judge(
+      [Self.fault(.rcpt, 550), .delivered("ok")], notify: [.failure, .success], canReport: false)
+    #expect(judgement.changes.map(\.state) == [.queued, .delivered])
+    #expect(judgement.tellings.isEmpty)
+  }
+
+  @Test("host and destination faults speak of the route, others don't")
+  func verdicts() throws {
+    #expect(try Self.judge([Self.unreachable]).verdict == .failed)
+    #expect(try Self.judge([Self.fault(.auth, 535)]).verdict == .failed)
+    #expect(try Self.judge([Self.fault(.mail, 550)]).verdict == .answered)
+    #expect(try Self.judge([.delivered("ok"), Self.fault(.rcpt, 421)]).verdict == .failed)
+  }
+}

@@ -1,0 +1,151 @@
+import MailQueue
+import MailSyntax
+import QueueModel
+import Relay
+import Simulation
+import Testing
+
+@Suite("Operators")
+struct OperatorTests {
+  static func filter(_ change: (inout QueueFilter) -> Void) -> QueueFilter {
+    var filter = QueueFilter()
+    change(&filter)
+    return filter
+  }
+  static let all = QueueFilter()
+
+  /// A house whose next hops refuse everything for now.
+  static func house(messages: Int = 3) throws -> QueueHarness {
+    let house = try QueueHarness()
+    house.alpha.follow { ScriptedDeliverer.answer($0, .refused(.rcpt, 450)) }
+    return house
+  }
+
+  @Test("hold keeps mail until release, and each leaves an audit event with its name")
+  func holdAndRelease() throws {
+    let house = try Self.house()
+    house.run { house in
+      for number in 1...3 { try await house.submit(try Fixture.message(number)) }
+      await house.later(.seconds(1))
+      #expect(try await house.runner.hold(Self.filter { $0.id = Fixture.id(2) }, by: "root") == 1)
+      house.alpha.follow { ScriptedDeliverer.accept($0) }
+      await house.later(.seconds(900))
+      #expect(try await house.store.counts().recipientsHeld == 1)
+      #expect(try await house.store.counts().messages == 1)
+      #expect(try await house.runner.release(Self.all, by: "carl") == 1)
+      await house.later(.seconds(1))
+      #expect(try await house.isEmpty())
+      let audit = house.events.events.filter { $0.kind == .held || $0.kind == .released }
+      #expect(audit.map { $0["by"] } == [.text("root"), .text("carl")])
+    }
+  }
+
+  @Test("retry now comes before the schedule, and before a route's rest is over")
+  func retryNow() throws {
+    let house = try QueueHarness()
+    house.alpha.follow { ScriptedDeliverer.answer($0, .unreachable) }
+    house.run { house in
+      try await house.submit(try Fixture.message(1))
+      await house.later(.seconds(1))
+      house.alpha.follow { ScriptedDeliverer.accept($0) }
+      #expect(try await house.runner.retryNow(Self.all, by: "root") == 1)
+      await house.later(.seconds(1))
+      #expect(try await house.isEmpty())
+    }
+  }
+
+  @Test("delete removes what the filter selects, and tells nobody but the audit")
+  func delete() throws {
+    let house = try Self.house()
+    house.run { house in
+      try await house.submit(
+        try Fixture.message(1, to: [("x@there.example", Fixture.alpha), ("y@other.example", Fixture.alpha)]))
+      await house.later(.seconds(1))
+      #expect(try await house.runner.delete(Self.filter { $0.recipient = "@other.example" }, by: "root") == 1)
+      #expect(try await house.store.message(Fixture.id(1))?.recipients.map(\.state) == [.queued, .removed])
+      #expect(try await house.runner.delete(Self.all, by: "root") == 1)
+      #expect(try await house.isEmpty())
+      await house.later(.seconds(600))
+      #expect(house.local.visits.isEmpty)
+      #expect(house.events.kinds.filter { $0 == .removed }.count == 2)
+    }
+  }
+
+  @Test("bounce gives mail up and tells the sender")
+  func bounce() throws {
+    let house = try Self.house()
+    let text = TextBox()
+    house.local.follow { job in
+      await text.read(job)
+      return ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      try await house.submit(try Fixture.message(1))
+      await house.later(.seconds(1))
+      #expect(try await house.runner.bounce(Self.all, by: "root") == 1)
+      await house.later(.seconds(1))
+      #expect(try await house.isEmpty())
+      #expect(house.local.visits.count == 1)
+      #expect(house.events.events.first { $0.kind == .failed }?["by"] == .text("root"))
+    }
+    #expect(text.text.contains("The operator of this mail system has given the message up."))
+  }
+
+  @Test("a hold outlives a failed delivery that was under way, and a success under way stands")
+  func holdInFlight() throws {
+    for succeeds in [true, false] {
+      let house = try QueueHarness()
+      house.alpha.follow { [clock = house.clock] job in
+        await clock.sleep(for: .seconds(10))
+        return succeeds ? ScriptedDeliverer.accept(job) : ScriptedDeliverer.answer(job, .refused(.rcpt, 450))
+      }
+      house.run { house in
+        try await house.submit(try Fixture.message(1))
+        await house.later(.seconds(1))
+        #expect(try await house.runner.hold(Self.all, by: "root") == 1)
+        await house.later(.seconds(900))
+        #expect(house.alpha.visits.count == 1)
+        #expect(try await house.store.counts().recipientsHeld == (succeeds ? 0 : 1))
+      }
+    }
+  }
+
+  @Test("a held message that waits in memory isn't served from there")
+  func holdInWindow() throws {
+    let house = try QueueHarness(concurrency: 1)
+    house.alpha.follow { [clock = house.clock] job in
+      await clock.sleep(for: .seconds(10))
+      return ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      for number in 1...3 { try await house.submit(try Fixture.message(number)) }
+      await house.later(.seconds(1))
+      #expect(try await house.runner.hold(Self.filter { $0.id = Fixture.id(3) }, by: "root") == 1)
+      await house.later(.seconds(100))
+      #expect(house.alpha.visits.map(\.id) == [1, 2].map(Fixture.id))
+    }
+  }
+
+  @Test("a word goes through the whole queue, page by page")
+  func pages() throws {
+    let house = try Self.house()
+    house.run { house in
+      let count = QueueRunner.operatorPage * 2 + 7
+      for number in 1...count { try await house.store(try Fixture.message(number)) }
+      #expect(try await house.runner.delete(Self.all, by: "root") == count)
+      #expect(try await house.isEmpty())
+    }
+  }
+
+  @Test("operators are heard while nothing runs")
+  func withoutRunning() throws {
+    let house = try Self.house()
+    let count = house.world.run { [house] () -> Int? in
+      do {
+        try await house.store(try Fixture.message(1))
+        return try await house.runner.hold(Self.all, by: "root")
+      } catch { return nil }
+    }
+    #expect(count == 1)
+  }
+}

@@ -1,0 +1,354 @@
+import MailQueue
+import MailSyntax
+import NIOCore
+import OrderedCollections
+import QueueModel
+import Relay
+import Simulation
+import Testing
+
+@Suite("QueueRunner")
+struct QueueRunnerTests {
+  @Test("accepted mail is delivered at once and leaves the queue")
+  func delivers() throws {
+    let house = try QueueHarness()
+    house.run { house in
+      try await house.submit(try Fixture.message(1))
+      await house.later(.seconds(1))
+      #expect(house.alpha.visits.map(\.id) == [Fixture.id(1)])
+      #expect(try await house.isEmpty())
+      #expect(house.events.kinds == [.accepted, .delivered])
+    }
+  }
+
+  @Test("mail that was there before the start is found")
+  func findsOldMail() throws {
+    let house = try QueueHarness()
+    house.run { house in
+      try await house.store(try Fixture.message(1))
+      try await house.store(try Fixture.message(2, to: [("x@there.example", Fixture.beta)], account: nil))
+      await house.later(.seconds(61))
+      #expect(house.alpha.visits.count == 1 && house.beta.visits.count == 1)
+      #expect(try await house.isEmpty())
+    }
+  }
+
+  @Test("what is refused for now is tried again when its delay is over")
+  func retries() throws {
+    let house = try QueueHarness()
+    house.alpha.follow { job in
+      job.recipients[0].attempts == 0
+        ? ScriptedDeliverer.answer(job, .refused(.rcpt, 450)) : ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      try await house.submit(try Fixture.message(1))
+      await house.later(.seconds(299))
+      #expect(house.alpha.visits.count == 1)
+      await house.later(.seconds(2))
+      #expect(house.alpha.visits.count == 2)
+      #expect(try await house.isEmpty())
+      #expect(house.events.kinds == [.accepted, .deferred, .delivered])
+    }
+  }
+
+  @Test("a refused recipient is reported to the sender, in one transaction with the refusal")
+  func reports() throws {
+    let house = try QueueHarness()
+    house.alpha.follow { ScriptedDeliverer.answer($0, .refused(.rcpt, 550)) }
+    let text = TextBox()
+    house.local.follow { job in
+      await text.read(job)
+      return ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      try await house.submit(try Fixture.message(1))
+      await house.later(.seconds(1))
+      #expect(house.local.visits.map { $0.recipients.map(\.description) } == [["anna@example.com"]])
+      #expect(try await house.isEmpty())
+      #expect(house.events.kinds.filter { $0 != .accepted } == [.failed, .reported, .delivered])
+    }
+    for part in [
+      "Final-Recipient: rfc822; x@there.example", "Action: failed", "Remote-MTA: dns; next.example",
+      "Diagnostic-Code: smtp; 550 words that decide nothing", "Received: from here", "Subject: hello",
+    ] {
+      #expect(text.text.contains(part), "\(part) is missing in \(text.text)")
+    }
+    #expect(!text.text.contains("Text."))
+  }
+
+  @Test("a report that can't be delivered goes to the postmaster, and ends there (SMTP-041)")
+  func doubleBounce() throws {
+    let house = try QueueHarness()
+    house.alpha.follow { ScriptedDeliverer.answer($0, .refused(.rcpt, 550)) }
+    house.local.follow { ScriptedDeliverer.answer($0, .refused(.rcpt, 550)) }
+    house.run { house in
+      try await house.submit(try Fixture.message(1))
+      await house.later(.seconds(1))
+      #expect(house.local.visits.flatMap { $0.recipients.map(\.description) } == ["anna@example.com", "boss@example.com"])
+      #expect(try await house.isEmpty())
+      #expect(house.events.kinds.filter { $0 == .doubleBounce }.count == 2)
+      #expect(house.events.kinds.filter { $0 == .reported }.count == 2)
+    }
+  }
+
+  @Test("a sender that has no route is told of by the postmaster; without one the event is the end")
+  func unroutableSender() throws {
+    for hasDomains in [true, false] {
+      let house = try QueueHarness(hasDomains: hasDomains)
+      house.alpha.follow { ScriptedDeliverer.answer($0, .refused(.rcpt, 550)) }
+      house.run { house in
+        try await house.submit(try Fixture.message(1, from: hasDomains ? "nobody@example.com" : nil))
+        await house.later(.seconds(1))
+        #expect(house.local.visits.flatMap { $0.recipients.map(\.description) } == (hasDomains ? ["boss@example.com"] : []))
+        #expect(house.events.kinds.contains(.doubleBounce))
+        #expect(try await house.isEmpty())
+      }
+    }
+  }
+
+  @Test("a message expires by a failed attempt behind its expiry, and not by the clock alone (SMTP-038)")
+  func expiry() throws {
+    let house = try QueueHarness()
+    house.alpha.follow { ScriptedDeliverer.answer($0, .refused(.rcpt, 450)) }
+    house.run { house in
+      try await house.submit(try Fixture.message(1, expiresAfter: .seconds(1_000)))
+      await house.later(.seconds(990))
+      #expect(!(try await house.isEmpty()))
+      await house.later(.seconds(20))
+      #expect(try await house.isEmpty())
+      // At 0, 300, 600, 900 and at the expiry itself.
+      #expect(house.alpha.visits.map { ($0.at - Fixture.start).components.seconds } == [0, 300, 600, 900, 1_000])
+      #expect(house.local.visits.count == 1)
+    }
+  }
+
+  @Test("a jump of the wall clock costs a delivery at most an early attempt, not the message")
+  func clockJump() throws {
+    let house = try QueueHarness()
+    house.alpha.follow { ScriptedDeliverer.answer($0, .refused(.rcpt, 450)) }
+    house.run { house in
+      try await house.submit(try Fixture.message(1))
+      await house.later(.seconds(10))
+      house.alpha.follow { ScriptedDeliverer.accept($0) }
+      house.clock.jump(by: .seconds(30 * 86_400))
+      await house.later(.seconds(61))
+      #expect(house.events.kinds.last == .delivered)
+      #expect(try await house.isEmpty())
+    }
+  }
+
+  @Test("the sender hears of a delay once, after four hours (DSN-007)")
+  func delay() throws {
+    let house = try QueueHarness()
+    house.alpha.follow { ScriptedDeliverer.answer($0, .refused(.rcpt, 450)) }
+    house.run { house in
+      try await house.submit(try Fixture.message(1))
+      await house.later(.seconds(4 * 3_600 - 100))
+      #expect(house.local.visits.isEmpty)
+      await house.later(.seconds(6 * 3_600))
+      #expect(house.local.visits.count == 1)
+      #expect(house.events.kinds.filter { $0 == .delayReported }.count == 1)
+    }
+  }
+
+  @Test("a host that fails rests, and the route's other mail isn't spent on it (SMTP-040)")
+  func backOff() throws {
+    let house = try QueueHarness(concurrency: 2)
+    house.alpha.follow { ScriptedDeliverer.answer($0, .unreachable) }
+    house.run { house in
+      for number in 1...20 { try await house.submit(try Fixture.message(number)) }
+      await house.later(.seconds(4))
+      let first = house.alpha.visits.count
+      #expect((1...2).contains(first))
+      // Rests of 5, 10, 20 and 40 seconds, one probe behind each.
+      await house.later(.seconds(72))
+      #expect(house.alpha.visits.count == first + 4)
+      house.alpha.follow { ScriptedDeliverer.accept($0) }
+      await house.later(.seconds(700))
+      #expect(try await house.isEmpty())
+    }
+  }
+
+  @Test("a refused recipient holds nobody else back")
+  func recipientScope() throws {
+    let house = try QueueHarness(concurrency: 1)
+    house.alpha.follow { job in
+      job.message.id == Fixture.id(1) ? ScriptedDeliverer.answer(job, .refused(.rcpt, 450)) : ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      for number in 1...5 { try await house.submit(try Fixture.message(number)) }
+      await house.later(.seconds(1))
+      #expect(house.alpha.visits.count == 5)
+    }
+  }
+
+  @Test("no route has more deliveries at once than it may")
+  func concurrency() throws {
+    let house = try QueueHarness(concurrency: 3)
+    house.alpha.follow { [clock = house.clock] job in
+      await clock.sleep(for: .seconds(10))
+      return ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      for number in 1...12 { try await house.submit(try Fixture.message(number)) }
+      await house.later(.seconds(100))
+      #expect(house.alpha.mostInFlight == 3)
+      #expect(try await house.isEmpty())
+    }
+  }
+
+  @Test("recipients of one route go together, in bounded parts; each route on its own (SMTP-040)")
+  func jobs() throws {
+    let house = try QueueHarness { $0.maximumRecipients = 3 }
+    house.run { house in
+      let recipients = (1...7).map { ("u\($0)@there.example", Fixture.alpha) } + [("v@there.example", Fixture.beta)]
+      try await house.submit(try Fixture.message(1, to: recipients))
+      await house.later(.seconds(1))
+      #expect(house.alpha.visits.map(\.recipients.count) == [3, 3, 1])
+      #expect(house.beta.visits.map(\.recipients.count) == [1])
+      #expect(try await house.isEmpty())
+    }
+  }
+
+  @Test("a queue far larger than the window is served whole, every account in turn")
+  func largeQueue() throws {
+    let house = try QueueHarness(concurrency: 2) {
+      $0.window = 4
+      $0.maximumHeldMessages = 3
+    }
+    house.alpha.follow { [clock = house.clock] job in
+      await clock.sleep(for: .seconds(1))
+      return ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      for number in 1...200 { try await house.submit(try Fixture.message(number, account: "bulk", priority: .bulk)) }
+      try await house.submit(try Fixture.message(201, account: "reset", priority: .interactive))
+      await house.later(.seconds(10))
+      let place = house.alpha.visits.firstIndex { $0.id == Fixture.id(201) }
+      #expect(place.map { $0 < 10 } == true)
+      await house.later(.seconds(200))
+      #expect(Set(house.alpha.visits.map(\.id)).count == 201)
+      #expect(house.alpha.visits.count == 201)
+      #expect(try await house.isEmpty())
+    }
+  }
+
+  @Test("a damaged body holds its message with an alarm, and nothing else stops")
+  func corruptBody() throws {
+    let house = try QueueHarness()
+    house.alpha.follow { job in
+      do throws(StoreFault) {
+        let body = try await job.openBody()
+        while try await body.next() != nil {}
+        return ScriptedDeliverer.accept(job)
+      } catch {
+        return ScriptedDeliverer.answer(
+          job, .fault(DeliveryFault(stage: .content, cause: .local("the body can't be read"))))
+      }
+    }
+    house.run { house in
+      let held = try await house.store(try Fixture.message(1))
+      house.store.damageBody(of: held.id)
+      try await house.store(try Fixture.message(2))
+      await house.later(.seconds(61))
+      let counts = try await house.store.counts()
+      #expect(counts.recipientsHeld == 1 && counts.recipientsQueued == 0)
+      #expect(house.events.kinds.contains(.held) && house.events.kinds.contains(.alarm))
+    }
+  }
+
+  @Test("a route that is gone is waited for with an alarm, and a new table brings it back")
+  func unknownRoute() throws {
+    let house = try QueueHarness()
+    house.run { house in
+      let gone = RouteKey(rawValue: "gone")
+      try await house.submit(try Fixture.message(1, to: [("x@there.example", gone)]))
+      await house.later(.seconds(1))
+      #expect(house.events.kinds == [.accepted, .deferred, .alarm])
+      house.runner.replace(
+        routes: QueueHarness.table([gone: house.beta]), routing: try Routing(domains: [], outbound: gone))
+      await house.later(.seconds(301))
+      #expect(house.beta.visits.count == 1)
+      #expect(try await house.isEmpty())
+    }
+  }
+
+  @Test("a fault of the store ends the run with its reason")
+  func storeFault() throws {
+    let house = try QueueHarness()
+    let end = house.run { house in
+      house.store.failSync(after: 2)
+      try await house.submit(try Fixture.message(1))
+      await house.later(.seconds(5))
+    }
+    #expect(end == .storeFault(.stopped(reason: "the sync failed")))
+  }
+
+  @Test("a stop lets deliveries end within its bound")
+  func gracefulStop() throws {
+    let house = try QueueHarness { $0.drainTime = .seconds(30) }
+    house.alpha.follow { [clock = house.clock] job in
+      await clock.sleep(for: .seconds(20))
+      return ScriptedDeliverer.accept(job)
+    }
+    let end = house.run { house in
+      try await house.submit(try Fixture.message(1))
+      await house.later(.seconds(1))
+      try await house.submit(try Fixture.message(2))
+      #expect(house.runner.inFlight == 1)
+    }
+    #expect(end == .stopped)
+    #expect(house.events.kinds.filter { $0 == .delivered }.count == 1 || house.events.kinds.filter { $0 == .delivered }.count == 2)
+    #expect(house.clock.uptime < Uptime(nanoseconds: 31_000_000_000))
+  }
+
+  @Test("behind the bound deliveries are cancelled, and their recipients stand as they stood")
+  func cancelledStop() throws {
+    let house = try QueueHarness { $0.drainTime = .seconds(30) }
+    house.alpha.follow { [clock = house.clock] job in
+      await clock.sleep(for: .seconds(3_600))
+      return Task.isCancelled
+        ? ScriptedDeliverer.answer(job, .fault(DeliveryFault(stage: .content, cause: .transport("cancelled"))))
+        : ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      try await house.submit(try Fixture.message(1))
+      await house.later(.seconds(1))
+    }
+    #expect(house.clock.uptime < Uptime(nanoseconds: 40_000_000_000))
+    #expect(house.events.kinds == [.accepted])
+    let message = house.world.run { [house] in try? await house.store.message(Fixture.id(1)) }
+    #expect(message??.recipients.map(\.attempts) == [0])
+  }
+
+  @Test("a message is served once, though the store shows it before the fast path brings it")
+  func noDoubleService() throws {
+    for seed in 1...40 {
+      let house = try QueueHarness(seed: UInt64(seed)) { $0.surveyInterval = .milliseconds(1) }
+      house.run { house in
+        for number in 1...30 {
+          try await house.submit(try Fixture.message(number))
+          if number % 5 == 0 { await house.later(.milliseconds(1)) }
+        }
+        await house.later(.seconds(1))
+        #expect(house.alpha.visits.count == 30)
+        #expect(Set(house.alpha.visits.map(\.id)).count == 30)
+      }
+    }
+  }
+}
+
+/// Keeps the text of the last body that was read.
+final class TextBox: @unchecked Sendable {
+  private(set) var text = ""
+  func read(_ job: DeliveryJob) async {
+    do throws(StoreFault) {
+      let body = try await job.openBody()
+      var read = ""
+      while let chunk = try await body.next() { read += String(buffer: chunk) }
+      text = read
+    } catch {
+      Issue.record("\(error)")
+    }
+  }
+}

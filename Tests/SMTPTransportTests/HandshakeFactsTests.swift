@@ -1,0 +1,129 @@
+import Foundation
+import MailSyntax
+import NIOCore
+import NIOPosix
+import NIOSSL
+import SMTPSessions
+import Synchronization
+import Testing
+import TransportSecurity
+
+@testable import SMTPTransport
+
+@Suite("What a handshake settled, against other TLS implementations' ways", .timeLimit(.minutes(1)))
+struct HandshakeFactsTests {
+  let house = House.shared
+
+  @Test(
+    "TLSB-010: TLS 1.2 gives forward secrecy and AEAD, and its group is read too",
+    arguments: [
+      // A client must know the certificate's own curve, P-256, in any case (RFC 8422 §5.3).
+      [NIOTLSCurve.x25519, .secp256r1], [.secp384r1, .secp256r1], [.secp256r1],
+    ])
+  func tls12(_ curves: [NIOTLSCurve]) async throws {
+    let server = smtpLikePlayer()
+    let (listener, endpoint) = try await house.listen(.implicitTLS, server)
+    var configuration = TLSConfiguration.makeClientConfiguration()
+    configuration.certificateVerification = .none
+    configuration.maximumTLSVersion = .tlsv12
+    configuration.curves = curves
+    let context = try NIOSSLContext(configuration: configuration)
+    let channel = try await ClientBootstrap(group: house.loops.group).channelInitializer { channel in
+      channel.eventLoop.makeCompletedFuture {
+        try channel.pipeline.syncOperations.addHandler(
+          NIOSSLClientHandler(context: context, serverHostname: "localhost"))
+      }
+    }.connect(to: endpoint.socketAddress()).get()
+    await server.log.wait(for: "opened")
+    let facts = try #require(server.facts.withLock { $0 })
+    #expect(facts.version == .v1_2)
+    #expect(facts.cipherSuite.description.hasPrefix("TLS_ECDHE_ECDSA_WITH_"))
+    #expect(!facts.cipherSuite.description.contains("CBC"))
+    #expect(facts.group == curves.first.map { NamedGroup(rawValue: $0.rawValue) })
+    // A client of NIOSSL waits for our close_notify.
+    server.perform { $0.close() }
+    try? await channel.close()
+    await listener.stopAccepting()
+  }
+
+  @Test("TLSB-010: a client of CBC and static RSA alone is refused")
+  func weakSuites() async throws {
+    let server = smtpLikePlayer()
+    let (listener, endpoint) = try await house.listen(.implicitTLS, server)
+    var configuration = TLSConfiguration.makeClientConfiguration()
+    configuration.certificateVerification = .none
+    configuration.maximumTLSVersion = .tlsv12
+    configuration.cipherSuiteValues = [.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, .TLS_RSA_WITH_AES_128_GCM_SHA256]
+    let context = try NIOSSLContext(configuration: configuration)
+    _ = try await ClientBootstrap(group: house.loops.group).channelInitializer { channel in
+      channel.eventLoop.makeCompletedFuture {
+        try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: context, serverHostname: nil))
+      }
+    }.connect(to: endpoint.socketAddress()).get()
+    #expect(await server.log.wait(for: "closed") == "closed handshakeFailed(\"no shared cipher\")")
+    await listener.stopAccepting()
+  }
+
+  /// What `openssl s_client` says of a server, where OpenSSL is at hand.
+  private func openSSL(_ endpoint: SocketEndpoint, _ options: [String]) async throws -> String? {
+    let path = "/usr/bin/openssl"
+    guard FileManager.default.isExecutableFile(atPath: path) else { return nil }
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: path)
+    process.arguments = ["s_client", "-connect", endpoint.description, "-crlf"] + options
+    let (input, output) = (Pipe(), Pipe())
+    process.standardInput = input
+    process.standardOutput = output
+    process.standardError = output
+    try process.run()
+    input.fileHandleForWriting.write(Data("QUIT\n".utf8))
+    return await withCheckedContinuation { continuation in
+      Thread.detachNewThread {
+        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        try? input.fileHandleForWriting.close()
+        continuation.resume(returning: text)
+      }
+    }
+  }
+
+  @Test("OpenSSL's client gets in on both kinds of port, with either version, and is asked for no certificate")
+  func openSSLClient() async throws {
+    for (opening, extra) in [(ListenerOptions.Opening.implicitTLS, [String]()), (.clear, ["-starttls", "smtp"])] {
+      for (option, version) in [("-tls1_2", TLSVersion.v1_2), ("-tls1_3", .v1_3)] {
+        let server = Player(
+          opened: { wire in
+            wire.write(ByteBuffer(string: "220 hello\r\n"))
+            wire.flush()
+          },
+          received: { wire, bytes in
+            while let line = bytes.takeLine() {
+              switch line.prefix(4).uppercased() {
+              case "STAR":
+                wire.write(ByteBuffer(string: "220 go\r\n"))
+                return wire.startTLS(.server)
+              case "EHLO": wire.write(ByteBuffer(string: "250-mx.example\r\n250 STARTTLS\r\n"))
+              case "QUIT":
+                wire.write(ByteBuffer(string: "221 bye\r\n"))
+                return wire.close()
+              case _: wire.write(ByteBuffer(string: "250 ok\r\n"))
+              }
+            }
+            wire.flush()
+          })
+        let (listener, endpoint) = try await house.listen(opening, server)
+        guard let said = try await openSSL(endpoint, [option, "-servername", "localhost", "-ign_eof"] + extra) else {
+          return await listener.stopAccepting()
+        }
+        #expect(said.contains("221 bye"), "\(said)")
+        // ITLS-012.
+        #expect(said.contains("No client certificate CA names sent"), "\(said)")
+        let facts = try #require(server.facts.withLock { $0 })
+        #expect(facts.version == version)
+        #expect(facts.group?.description == "x25519")
+        #expect(facts.serverName == "localhost")
+        await listener.stopAccepting()
+      }
+    }
+  }
+}

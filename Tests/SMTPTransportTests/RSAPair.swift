@@ -1,0 +1,54 @@
+/// A self-signed RSA certificate for `rsa.test` and its key, good for nothing but tests.
+enum RSAPair {
+  static let certificate = """
+    -----BEGIN CERTIFICATE-----
+    MIIDHjCCAgagAwIBAgIUKsLO3v94RS3Kuwb9ekK9pxa4494wDQYJKoZIhvcNAQEL
+    BQAwEzERMA8GA1UEAwwIcnNhLnRlc3QwIBcNMjYxMTIyMTIyMTU3WhgPMjEyNjEw
+    MjkxMjIxNTdaMBMxETAPBgNVBAMMCHJzYS50ZXN0MIIBIjANBgkqhkiG9w0BAQEF
+    AAOCAQ8AMIIBCgKCAQEAuU0633aSIG0ZqXXwWcc00edrei55AGSwPYH0p19zyPTE
+    QIl8Ksrcy8nm/Y9UiCIR5538fbSODBmjfhMLO5Pywlr6jN4j6gxVqaNl4V79qrN4
+    AWi1ytNb6og7knzSvs0GpnLXiZoqAcfka+CK9pQz90KbEG/jLQVRxsiQ43340vu/
+    Qp4OT8ld6j5WshLErVXHuQFxoAL9qsprM5Qgm2sHR9jFtyrbioPD6qlvpQcyfebv
+    3a37iF4PBnHN6mhZOLkutTlj6PmCOnP0aMYIxl/wjExTqVs9KWLKxZnlKFrxDYky
+    /C1Pz1sJwsaQYfFLONHC1bHSl1Ljb+wxPfY9Piq+JwIDAQABo2gwZjAdBgNVHQ4E
+    FgQUf2KMoz0b8odY48ypObdbREOftS0wHwYDVR0jBBgwFoAUf2KMoz0b8odY48yp
+    ObdbREOftS0wDwYDVR0TAQH/BAUwAwEB/zATBgNVHREEDDAKgghyc2EudGVzdDAN
+    BgkqhkiG9w0BAQsFAAOCAQEAh36glhqp13sadddHV+185co1kyN/7mk6zKLrIeRX
+    sxQmBvjqbgqr3GY26oknJHE6nOgxCF+4Na0UUX9fZaeNaxfq8m+ZjzXNO6jJVv+h
+    Jo9kdb/z6X3D9eQrLBenQsjdV5j/ZKBZTmk6agB58pfcVzTg/58HDb35IUbBxLQd
+    rxe1o+OPYIl4GBkY2tFNsCFtnyKd4IEUz5u9RSL+z6OMBZ3yl55SrXIu1mndY8kX
+    jPf8Rzt9oMP+kXqdcpklS5jnls7V0yIkaqYRE8UPgZGiFPBgGVKSYaTOkBrkuisi
+    jZnCdUNOlh4mV9RHMso5X3HQFvxIrMqupSOGfBgCq/Atfw==
+    -----END CERTIFICATE-----
+    """
+  static let key = """
+    -----BEGIN PRIVATE KEY-----
+    MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC5TTrfdpIgbRmp
+    dfBZxzTR52t6LnkAZLA9gfSnX3PI9MRAiXwqytzLyeb9j1SIIhHnnfx9tI4MGaN+
+    Ews7k/LCWvqM3iPqDFWpo2XhXv2qs3gBaLXK01vqiDuSfNK+zQamcteJmioBx+Rr
+    4Ir2lDP3QpsQb+MtBVHGyJDjffjS+79Cng5PyV3qPlayEsStVce5AXGgAv2qymsz
+    lCCbawdH2MW3KtuKg8PqqW+lBzJ95u/drfuIXg8Gcc3qaFk4uS61OWPo+YI6c/Ro
+    xgjGX/CMTFOpWz0pYsrFmeUoWvENiTL8LU/PWwnCxpBh8Us40cLVsdKXUuNv7DE9
+    9j0+Kr4nAgMBAAECggEAA2iNWri4C0fKRTEtjNhxh2AHc3NdYlK0wp5leKbcG711
+    OGLeQQMPe8l38vRq+Lpx/TMZdHj0K1wkatJA2rAeyz6YTqXJGeb1axWIYwUxwfYy
+    qTpzOKM+V+m1r/PGBGmudfeEnvLPIubeUlCEagks4jFj3+7oE0S7cmRdYni1PZjM
+    CSZ/9cGmXcVHBDajmP9LeRi2768DxvR+VVOQcaXcIU0ludCV95SvE6L0YpF4DSSW
+    9MU2b/d0MOZPRsxqTz6Gjq3SLAlP5oyMUqXP1gs9GlLehLC7dZZsA5LcJuFGUn1E
+    iOpfUq3uVgeMkmn/xujSyIUeH6TdSfaU6TFgdpnIkQKBgQD9EQzux0KDy7hiL6Rj
+    EDx4KhOMwMU3SMJ6jHbFCzGwhaaT97rPkHk+CEOBRM3bLjBQ1uQoX7/FQPu+mEw/
+    HFc4kTBWjYrhXz93Z1VAyKUsZORuFdS/2SuJtJf6RO+bzogMsAzqVKdi2lmfta/5
+    rsrQ7CbE2Sz6GGLzbFIO9+3cyQKBgQC7cxgKwhmCSw3ILtU0qNowdb1LzeicK1hq
+    WGuL3dgkukzGR4HPcqg9oflwVTZJdWsj3BZp8yK/7rxLdR/SGcc9nQ2dP8CYFnsP
+    lht633TyuWrP+nLURjgwMIEuli4HLTE609Om5Y7b78Lmm8q8/qEQtovWVgLiuXam
+    pKuV3MBrbwKBgFBXR2nO7Lj2xhS111Rz5R6pDQfUc0f323YYfeRUh3PpGldDgJVA
+    4pzk9rllZI0+/qvLbSe8Lh+rX8DEjQBEORSGU3hG+15NZNK9hX1JtdaAOV0RpTc6
+    9O2E3fLgS8mFKgANLCyAr5tcgrOHdNSpv03QiwZXhEXp1BA/xVVnNKaxAoGAOmlF
+    BqUxWb6Vjtm5Km2rgApQcHy7jV6ccJcY/D6nCdrb7bV+p+wsrPf6SJzlC8MBHe2J
+    Nn7DR1fXaRQYVFogEf0MrwGcvEfVFShLa+CSCsjoleKPQcKX47xZpPC7axUUECbN
+    /2XtPG/cJgxKAta9zf10Wdf3kjsE1CzgIxTlCRUCgYEAsVCbL3FhmCuD4wxuKRxW
+    eAPNGp/qFyLn+/+ANKjqGlugqfFxqLLsC21RZtbbdbZQ3l7u5EPUNqnYVLnQ78vm
+    X2Rbq8TDVp9oNLL5qlSsejDHBIyvuM3UnZRi4QTqkAB+qAs2RvFQqnNz7rJ5sixM
+    VDJ+qLordtlCq1f/Rq3cffw=
+    -----END PRIVATE KEY-----
+    """
+}
