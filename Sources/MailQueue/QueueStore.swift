@@ -2,7 +2,7 @@ public import MailSyntax
 public import NIOCore
 
 /// Where accepted mail lives. One contract suite runs against every implementation: segments and SQLite in
-/// `QueueStorage`, the model with crash semantics in `Simulation`.
+/// `QueueStorage`, the model with crash semantics in `QueueModel`.
 ///
 /// A function that returns has made its change durable. One that throws has changed nothing, or the store has stopped.
 public protocol QueueStore: Sendable {

@@ -9,19 +9,23 @@ extension SegmentedQueueStore {
   /// recipients wait in it.
   public func lanes() async throws(StoreFault) -> [LaneSummary] {
     try await reading { db in
-      let first = try db.cachedStatement(
-        sql: "SELECT route, account FROM recipients WHERE state = 0 ORDER BY route, account LIMIT 1")
-      let next = try db.cachedStatement(
+      // Two steps, since SQLite seeks a row value, (route, account) > (?, ?), by its first column alone.
+      let nextAccount = try db.cachedStatement(
         sql: """
-          SELECT route, account FROM recipients WHERE state = 0 AND (route, account) > (?, ?)
-          ORDER BY route, account LIMIT 1
+          SELECT route, account FROM recipients WHERE state = 0 AND route = ? AND account > ?
+          ORDER BY account LIMIT 1
+          """)
+      let nextRoute = try db.cachedStatement(
+        sql: """
+          SELECT route, account FROM recipients WHERE state = 0 AND route > ? ORDER BY route, account LIMIT 1
           """)
       let earliest = try db.cachedStatement(
         sql: """
           SELECT min(due) FROM recipients WHERE state = 0 AND route = ? AND account = ? AND priority = ?
           """)
       var lanes: [LaneSummary] = []
-      var row = try Row.fetchOne(first)
+      var row = try Row.fetchOne(
+        db, sql: "SELECT route, account FROM recipients WHERE state = 0 ORDER BY route, account LIMIT 1")
       while let found = row {
         let route: String = found[0]
         let account: String = found[1]
@@ -38,7 +42,8 @@ extension SegmentedQueueStore {
               lane: Lane(route: RouteKey(rawValue: route), account: account),
               earliestDue: UTCInstant(nanoseconds: due)))
         }
-        row = try Row.fetchOne(next, arguments: [route, account])
+        row = try Row.fetchOne(nextAccount, arguments: [route, account])
+        if row == nil { row = try Row.fetchOne(nextRoute, arguments: [route]) }
       }
       return lanes
     }

@@ -51,7 +51,7 @@ public enum StoreOpenError: Error, Hashable, Sendable, CustomStringConvertible {
     case .system(let fault): "\(fault)"
     case .database(let text): "queue.sqlite3: \(text)"
     case .newerSchema(let found, let known):
-      "queue.sqlite3 has schema \(found), this version knows up to \(known); use the version that wrote it or a later one"
+      "queue.sqlite3 has schema \(found), this version knows up to \(known); use the version that wrote it, or a later"
     case .badOptions(let text): text
     case .notEmpty(let folder): "\(folder) holds a queue already; restore into an empty folder"
     }

@@ -136,7 +136,7 @@ final class StoreStanding: Sendable {
   }
 
   private func alarm(_ name: String, _ reason: String) {
-    events.record(MailEvent(.alarm, [.init("alarm", .text(name)), .init("reason", .text(reason))]))
+    events.record(MailEvent(.alarm, [.init("what", .text(name)), .init("reason", .text(reason))]))
   }
 }
 

@@ -179,7 +179,9 @@ final class StoredBodyWriter: BodyWriter {
     let path = files.bodyPath(file.number)
     do throws(SystemFault) {
       let descriptor: Int32
-      if let open = file.descriptor { descriptor = open } else {
+      if let open = file.descriptor {
+        descriptor = open
+      } else {
         descriptor = try files.fileSystem.open(path, .create)
         state.withLock { $0.file?.descriptor = descriptor }
       }

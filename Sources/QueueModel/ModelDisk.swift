@@ -1,0 +1,143 @@
+import MailQueue
+import MailSyntax
+import NIOCore
+
+/// A message with its body and its attempts.
+struct ModelEntry: Sendable {
+  var queued: QueuedMessage
+  let body: ByteBuffer
+  let accepted: MailEvent
+  var attempts: [RecipientAttempt] = []
+  var isDamaged = false
+
+  init(_ queued: QueuedMessage, _ body: ByteBuffer, _ accepted: MailEvent) {
+    self.queued = queued
+    self.body = body
+    self.accepted = accepted
+  }
+}
+
+/// What survives: messages by id, which is by age, and the events.
+struct ModelDisk: Sendable {
+  private var entries: [ModelEntry] = []
+  private var events: [(id: QueueID, event: StampedEvent)] = []
+
+  func entry(_ id: QueueID) -> ModelEntry? { index(of: id).map { entries[$0] } }
+
+  /// The new events, or why nothing was changed.
+  mutating func apply(_ change: ModelChange) -> Result<[MailEvent], StoreFault> {
+    do throws(StoreFault) {
+      try check(change)
+    } catch {
+      return .failure(error)
+    }
+    switch change {
+    case .accept(let entry, let moment):
+      return .success([insert(entry, at: moment)])
+    case .record(let id, let changes, let reports, let events, let moment):
+      let accepted = reports.map { insert($0, at: moment) }
+      record(changes, of: id)
+      for event in events { add(event, of: id, at: moment) }
+      return .success(accepted + events)
+    }
+  }
+
+  /// Everything that can refuse a change, before anything is changed.
+  private func check(_ change: ModelChange) throws(StoreFault) {
+    let arriving: [ModelEntry]
+    switch change {
+    case .accept(let entry, _): arriving = [entry]
+    case .record(let id, let changes, let reports, _, _):
+      guard let known = entry(id)?.queued.recipients.indices, changes.allSatisfy({ known.contains($0.number) }) else {
+        throw .notFound
+      }
+      arriving = reports
+    }
+    for (place, new) in arriving.enumerated() {
+      let isTaken = entry(new.queued.id) != nil || arriving[..<place].contains { $0.queued.id == new.queued.id }
+      guard !isTaken else { throw .duplicate(new.queued.id) }
+    }
+  }
+
+  func lanes() -> [LaneSummary] {
+    var lanes: [LaneSummary] = []
+    for (lane, due, _, _) in queued().sorted(by: { ($0.lane, $0.due) < ($1.lane, $1.due) })
+    where lanes.last?.lane != lane {
+      lanes.append(LaneSummary(lane: lane, earliestDue: due))
+    }
+    return lanes
+  }
+
+  func due(in lane: Lane, at moment: UTCInstant, limit: Int) -> [QueueID] {
+    var ids: [QueueID] = []
+    let waiting = queued().filter { $0.lane == lane && $0.due <= moment }
+    for (_, _, _, id) in waiting.sorted(by: { ($0.priority, $0.due, $0.id) < ($1.priority, $1.due, $1.id) })
+    where ids.count < limit && !ids.contains(id) {
+      ids.append(id)
+    }
+    return ids
+  }
+
+  func list(_ filter: QueueFilter, after: QueueID?, limit: Int) -> [QueuedMessage] {
+    let behind = entries.lazy.map(\.queued).filter { queued in after.map { $0 < queued.id } ?? true }
+    return Array(behind.filter(filter.matches).prefix(max(0, limit)))
+  }
+
+  func events(of id: QueueID) -> [StampedEvent] { events.filter { $0.id == id }.map(\.event) }
+
+  func counts() -> QueueCounts {
+    let states = entries.flatMap { $0.queued.recipients.map(\.state) }
+    return QueueCounts(
+      messages: entries.count, recipientsQueued: states.count { $0 == .queued },
+      recipientsHeld: states.count { $0 == .held })
+  }
+
+  mutating func damage(_ id: QueueID) {
+    if let index = index(of: id) { entries[index].isDamaged = true }
+  }
+
+  private func queued() -> [(lane: Lane, due: UTCInstant, priority: PriorityClass, id: QueueID)] {
+    entries.flatMap { entry in
+      let message = entry.queued.message
+      return entry.queued.recipients.filter { $0.state == .queued }.map {
+        (Lane(route: $0.recipient.route, account: message.account ?? ""), $0.due, message.priority, message.id)
+      }
+    }
+  }
+
+  private func index(of id: QueueID) -> Int? {
+    let place = firstIndex(notBefore: id)
+    return place < entries.count && entries[place].queued.id == id ? place : nil
+  }
+
+  private func firstIndex(notBefore id: QueueID) -> Int {
+    var range = 0..<entries.count
+    while !range.isEmpty {
+      let middle = range.lowerBound + range.count / 2
+      range = entries[middle].queued.id < id ? middle + 1..<range.upperBound : range.lowerBound..<middle
+    }
+    return range.lowerBound
+  }
+
+  private mutating func insert(_ entry: ModelEntry, at moment: UTCInstant) -> MailEvent {
+    entries.insert(entry, at: firstIndex(notBefore: entry.queued.id))
+    add(entry.accepted, of: entry.queued.id, at: moment)
+    return entry.accepted
+  }
+
+  private mutating func record(_ changes: [RecipientChange], of id: QueueID) {
+    guard let index = index(of: id) else { return }
+    for change in changes {
+      let standing = entries[index].queued.recipients[change.number].standing
+      entries[index].queued.recipients[change.number].standing = standing.applying(change)
+      if let attempt = change.attempt {
+        entries[index].attempts.append(RecipientAttempt(number: change.number, attempt: attempt))
+      }
+    }
+    if !entries[index].queued.hasUnfinishedRecipient { entries.remove(at: index) }
+  }
+
+  private mutating func add(_ event: MailEvent, of id: QueueID, at moment: UTCInstant) {
+    events.append((id, StampedEvent(sequence: Int64(events.count + 1), instant: moment, event: event)))
+  }
+}

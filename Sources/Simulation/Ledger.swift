@@ -1,0 +1,172 @@
+import MailQueue
+import MailSyntax
+import OrderedCollections
+import Relay
+import SMTPGrammar
+
+/// Knows what was promised and what really happened, and compares them. Everything happens on the world's thread.
+final class Ledger: @unchecked Sendable {
+  /// One recipient of one message.
+  struct Entry: Hashable, Sendable {
+    let id: QueueID
+    let address: Mailbox
+  }
+
+  private(set) var violations: [String] = []
+  /// What anybody tried to make durable, by id.
+  private var known: OrderedDictionary<QueueID, NewMessage> = [:]
+  /// The ids a 250 was seen for.
+  private(set) var acknowledged: OrderedSet<QueueID> = []
+  /// How often a next hop took a recipient.
+  private var taken: OrderedDictionary<Entry, Int> = [:]
+  /// How often it may have been taken again: deliveries in flight at a cut, and words of a next hop that were lost.
+  private var excuses: OrderedDictionary<Entry, Int> = [:]
+  /// Taken, and not yet durable with us.
+  private var unsettled: OrderedSet<Entry> = []
+  /// The events that end a recipient, in their order, as the store keeps them; read anew by every check.
+  private var ends: OrderedDictionary<Entry, [MailEvent.Kind]> = [:]
+  /// Reports that a mailbox received: which failed address of which message they name.
+  private var told: OrderedSet<String> = []
+  private var doubleBounced: OrderedSet<QueueID> = []
+  /// The reports that were made of a message.
+  private var reports: OrderedDictionary<QueueID, [QueueID]> = [:]
+  private(set) var cuts = 0
+
+  func violate(_ text: String) { violations.append(text) }
+
+  // MARK: What happens
+
+  func committing(_ message: NewMessage) { known[message.id] = message }
+  func acknowledge(_ id: QueueID) {
+    if known[id] == nil { violate("\(id) was acknowledged and never committed") }
+    acknowledged.append(id)
+  }
+
+  func took(_ job: DeliveryJob, _ recipient: QueuedRecipient) {
+    let entry = Entry(id: job.message.id, address: recipient.recipient.address)
+    taken[entry, default: 0] += 1
+    unsettled.append(entry)
+    if taken[entry, default: 0] > 1 + excuses[entry, default: 0] {
+      violate("\(entry.id) reached \(entry.address) \(taken[entry, default: 0]) times without an excuse")
+    }
+    if job.message.message.receivedAt > job.message.message.expiresAt { violate("\(entry.id) was born expired") }
+  }
+
+  /// The next hop took it and its word was lost: it will be tried again, and that is nobody's fault.
+  func tookSilently(_ job: DeliveryJob, _ recipient: QueuedRecipient) {
+    took(job, recipient)
+    let entry = Entry(id: job.message.id, address: recipient.recipient.address)
+    excuses[entry, default: 0] += 1
+    unsettled.remove(entry)
+  }
+
+  func received(report text: String) {
+    let lines = text.split(separator: "\r\n")
+    guard let id = lines.first(where: { $0.hasPrefix("Queue identifier: ") })?.dropFirst(18).prefix(QueueID.characters)
+    else { return }
+    var recipient: Substring?
+    for line in lines {
+      if line.hasPrefix("Final-Recipient: rfc822; ") { recipient = line.dropFirst(25) }
+      if line == "Action: failed", let recipient { told.append("\(id) \(recipient)") }
+    }
+  }
+
+  /// The power was cut or the store stopped: what was in flight may be done again.
+  func cut() {
+    cuts += 1
+    for entry in unsettled { excuses[entry, default: 0] += 1 }
+    unsettled = []
+  }
+
+  /// An event that has become durable.
+  func happened(_ event: MailEvent) {
+    guard let entry = Ledger.end(in: event) else { return }
+    unsettled.remove(entry)
+    if event.kind == .delivered, taken[entry, default: 0] == 0 {
+      violate("\(entry.id) is said to be delivered to \(entry.address), where it never came")
+    }
+  }
+
+  /// The recipient that an event ends.
+  private static func end(in event: MailEvent) -> Entry? {
+    switch event.kind {
+    case .delivered, .failed, .removed:
+      guard case .text(let text)? = event["id"], let id = QueueID(text), case .text(let address)? = event["recipient"],
+        let mailbox = try? Mailbox(address)
+      else { return nil }
+      return Entry(id: id, address: mailbox)
+    case .accepted, .deferred, .held, .released, .rescheduled, .reported, .delayReported, .doubleBounce, .sessionOpened,
+      .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused, .wrongWrapper, .started,
+      .stopping, .stopped, .reloaded, .alarm:
+      return nil
+    }
+  }
+
+  // MARK: What must hold
+
+  /// After every start and at the end: what was acknowledged is in the queue, or ended with an event; and so are the
+  /// reports that followed from it.
+  func check(_ store: any QueueStore) async {
+    ends = [:]
+    doubleBounced = []
+    reports = [:]
+    var ids = acknowledged
+    var next = 0
+    while next < ids.count {
+      do {
+        for report in try await check(ids[next], store) { ids.append(report) }
+      } catch {
+        return violate("the store can't be read: \(error)")
+      }
+      next += 1
+    }
+  }
+
+  /// Checks one message and gives the reports that were made of it.
+  private func check(_ id: QueueID, _ store: any QueueStore) async throws(StoreFault) -> [QueueID] {
+    let queued = try await store.message(id)
+    let events = try await store.events(of: id).map(\.event)
+    for event in events {
+      if let entry = Ledger.end(in: event) { ends[entry, default: []].append(event.kind) }
+      if event.kind == .doubleBounce { doubleBounced.append(id) }
+    }
+    let addresses = known[id]?.recipients.map(\.address) ?? queued?.recipients.map(\.recipient.address) ?? []
+    for address in addresses {
+      let isQueued = queued?.recipients.contains { $0.recipient.address == address && !$0.state.isFinal } ?? false
+      let hasEnded = !ends[Entry(id: id, address: address), default: []].isEmpty
+      if !isQueued, !hasEnded { violate("\(id) to \(address) was acknowledged and is lost") }
+      if isQueued, hasEnded { violate("\(id) to \(address) ended and is still queued") }
+    }
+    if addresses.isEmpty, !events.contains(where: { Ledger.end(in: $0) != nil }) { violate("the report \(id) is lost") }
+    let reports = events.compactMap { event -> QueueID? in
+      guard event.kind == .reported, case .text(let text)? = event["report"] else { return nil }
+      return QueueID(text)
+    }
+    self.reports[id] = reports
+    return reports
+  }
+
+  /// When the queue has drained: each failure was told where RFC 3461 asks for it.
+  func checkReports() {
+    for (entry, kinds) in ends where kinds.contains(.failed) {
+      guard let message = known[entry.id], message.reversePath.mailbox != nil,
+        let recipient = message.recipients.first(where: { $0.address == entry.address }),
+        recipient.notify?.contains(.failure) ?? true, !doubleBounced.contains(entry.id)
+      else { continue }
+      guard !told.contains("\(entry.id) \(entry.address)") else { continue }
+      // An operator may take a report out, too, and one that fails has its own double bounce.
+      let isLost = reports[entry.id, default: []].contains { report in
+        ends.contains { $0.key.id == report && !$0.value.contains(.delivered) }
+      }
+      guard !isLost else { continue }
+      violate("nobody was told that \(entry.id) to \(entry.address) failed")
+    }
+  }
+
+  var summary: String {
+    let kinds = ends.values.flatMap { $0 }
+    return "\(acknowledged.count) acknowledged, \(kinds.count { $0 == .delivered }) delivered, "
+      + "\(kinds.count { $0 == .failed }) failed, \(kinds.count { $0 == .removed }) removed, \(cuts) cuts, "
+      + "\(told.count) told"
+  }
+}

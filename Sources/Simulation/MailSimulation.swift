@@ -1,0 +1,263 @@
+import MailQueue
+import MailSyntax
+import NIOCore
+import QueueModel
+import Relay
+import SMTPGrammar
+
+/// A whole day of a mail server in a moment, from one seed: clients submit by 465, the power is cut, the disk fails and
+/// fills, operators interfere, clocks jump, and next hops fail in every way of the golden table. Then the faults stop,
+/// and the queue must drain.
+///
+/// What must hold: every recipient that was acknowledged is in the queue, or ended with an event; each failure was told;
+/// nobody received more than once but for deliveries in flight at a cut; when the faults stop everything ends.
+public final class MailSimulation: @unchecked Sendable {
+  public struct Report: Hashable, Sendable {
+    public let seed: UInt64
+    /// Equal for two runs of one seed, in whatever processes.
+    public let trace: UInt64
+    public let violations: [String]
+    public let summary: String
+    public let lines: [String]
+  }
+
+  /// Virtual time from the end of the faults to an empty queue.
+  static let drainBound = Duration.seconds(48 * 3_600)
+
+  private let seed: UInt64
+  private let internet: SimulatedInternet
+  private let random: SeededRandom
+  private let options: QueueRunner.Options
+  private let giveUpAfter: Duration
+  private let isDone = Gate()
+  private var server: SimulatedServer?
+  private var store: ModelQueueStore
+  private var isStopping = false
+
+  public static func run(seed: UInt64, keepsTrace: Bool = false) -> Report {
+    let world = World(seed: seed)
+    let internet = SimulatedInternet(world, seed: seed, keepsTrace: keepsTrace)
+    do {
+      let simulation = try MailSimulation(seed, internet)
+      if world.run({ await simulation.play() }) == nil { internet.ledger.violate("something waits for ever, or never ends") }
+    } catch {
+      internet.ledger.violate("the simulation could not start: \(error)")
+    }
+    return Report(
+      seed: seed, trace: internet.trace.hash, violations: internet.ledger.violations, summary: "\(internet.ledger.summary), \(world.jobs) jobs",
+      lines: internet.trace.lines)
+  }
+
+  private init(_ seed: UInt64, _ internet: SimulatedInternet) throws {
+    self.seed = seed
+    self.internet = internet
+    random = internet.random
+    giveUpAfter = random.chance(50) ? .seconds(2 * 3_600) : .seconds(5 * 86_400)
+    var options = QueueRunner.Options(
+      hostName: try DomainName("mx.example.com"),
+      schedule: try RetrySchedule(delays: [.seconds(60), .seconds(300), .seconds(900)], jitterPercent: 20))
+    options.giveUpAfter = giveUpAfter
+    options.delayReportAfter = .seconds(3_600)
+    // Small bounds, so that every one of them is met.
+    options.window = 1 + random.below(4)
+    options.maximumHeldMessages = random.below(4)
+    options.maximumRecipients = 1 + random.below(4)
+    options.maximumConcurrency = 2 + random.below(6)
+    options.surveyInterval = .seconds(60 + random.below(600))
+    options.drainTime = .seconds(10)
+    self.options = options
+    store = ModelQueueStore(
+      clock: internet.clock, events: internet.trace, latency: .milliseconds(random.below(20)))
+  }
+
+  // MARK: The day
+
+  private func play() async {
+    await withDiscardingTaskGroup { group in
+      group.addTask { await self.keepServing() }
+      group.addTask { await self.bringChaos() }
+      group.addTask { await self.operate() }
+      let letters = 3 + random.below(6)
+      for account in SimulatedServer.accounts {
+        group.addTask { await self.sendLetters(letters, from: account) }
+      }
+      group.addTask { await self.sendHouseMail(letters) }
+      group.addTask { await self.finish() }
+    }
+  }
+
+  /// Starts the server again whenever it ended.
+  private func keepServing() async {
+    while !isStopping {
+      do {
+        let server = try SimulatedServer(internet, store: store, options: options, giveUpAfter: giveUpAfter)
+        self.server = server
+        internet.trace.note("the server starts")
+        let end = await server.run()
+        internet.trace.note("the server ends: \(end)")
+        // The store may have ended by itself: then nothing more can be kept, as behind a cut.
+        if !server.life.isOver, !isStopping { cut() }
+      } catch {
+        return internet.ledger.violate("the server could not start: \(error)")
+      }
+      await internet.ledger.check(store)
+      await internet.clock.sleep(for: .seconds(random.below(30)))
+    }
+  }
+
+  private func cut() {
+    guard let server else { return }
+    internet.trace.note("the power is cut")
+    store = server.cut()
+  }
+
+  private var isFaulty: Bool { internet.clock.uptime < internet.faultsEnd }
+
+  private func bringChaos() async {
+    while isFaulty {
+      await pause(upTo: 1_800)
+      guard isFaulty else { break }
+      switch random.below(6) {
+      case 0, 1: cut()
+      case 2: store.failSync(after: 1 + random.below(5))
+      case 3:
+        store.setSpaceLow(true)
+        await pause(upTo: 300)
+        store.setSpaceLow(false)
+      case 4: internet.clock.jump(by: .seconds(random.below(1_200) - 600))
+      case _:
+        guard let message = try? await store.list(QueueFilter(), after: nil, limit: 20).last else { continue }
+        internet.trace.note("the body of \(message.id) is damaged")
+        store.damageBody(of: message.id)
+      }
+    }
+    store.setSpaceLow(false)
+  }
+
+  private func operate() async {
+    while isFaulty {
+      await pause(upTo: 1_200)
+      var filter = QueueFilter()
+      if random.chance(50) { filter.account = random.pick(SimulatedServer.accounts) }
+      if random.chance(50) { filter.route = random.pick(SimulatedInternet.hops) }
+      if random.chance(30) { filter.recipient = "@example.com" }
+      await speak(filter)
+    }
+  }
+
+  private func speak(_ filter: QueueFilter) async {
+    guard let server, !server.life.isOver else { return }
+    do throws(StoreFault) {
+      switch random.below(8) {
+      case 0, 1: _ = try await server.runner.hold(filter, by: "operator")
+      case 2, 3: _ = try await server.runner.release(filter, by: "operator")
+      case 4, 5: _ = try await server.runner.retryNow(filter, by: "operator")
+      case 6: _ = try await server.runner.delete(filter, by: "operator")
+      case _: _ = try await server.runner.bounce(filter, by: "operator")
+      }
+    } catch {
+      internet.trace.note("the operator is not heard: \(error)")
+    }
+  }
+
+  // MARK: Mail
+
+  private func sendLetters(_ count: Int, from account: String) async {
+    let client = SubmittingClient(internet: internet)
+    for number in 0..<count {
+      await pause(upTo: 600)
+      let sender = random.pick(["anna@example.com", "bulk@example.com", "nobody@example.com", "x@away.example"])
+      let letter = SubmittingClient.Letter(
+        account: account, sender: sender, recipients: pickRecipients(),
+        text: text(from: sender, subject: "\(account) \(number)"))
+      for _ in 0..<3 {
+        guard let server else { break }
+        let end = await client.send(letter, to: server)
+        internet.trace.note("\(account) \(number): \(end)")
+        if case .accepted(let id) = end { internet.ledger.acknowledge(id) }
+        guard end == .lost else { break }
+        await pause(upTo: 120)
+      }
+    }
+  }
+
+  private func sendHouseMail(_ count: Int) async {
+    for number in 0..<count {
+      await pause(upTo: 900)
+      guard let server else { continue }
+      let now = internet.clock.now
+      let sender = random.chance(20) ? nil : random.pick(["anna@example.com", "boss@example.com", "nobody@example.com"])
+      let notifies: [Notify?] = [nil, .never, .success, .failure, .delay, [.success, .failure, .delay]]
+      do {
+        var message = NewMessage(
+          id: QueueID(acceptedAt: now, random: random.next()),
+          reversePath: try sender.map { .mailbox(try Mailbox($0)) } ?? .null, recipients: [],
+          reportContent: random.pick([nil, .full, .headers]), receivedAt: now, expiresAt: now + giveUpAfter,
+          prefix: ByteBuffer(string: "Received: by the house\r\n"))
+        message.envelopeID = random.chance(30) ? "envelope-\(number)" : nil
+        for address in Set(pickRecipients()).sorted() {
+          let mailbox = try Mailbox(address)
+          let route = address.hasSuffix("@example.com") ? SimulatedInternet.local : SimulatedInternet.outbound
+          message.recipients.append(NewRecipient(address: mailbox, route: route, notify: random.pick(notifies)))
+        }
+        try await server.submit(message, text(from: sender ?? "house@example.com", subject: "house \(number)"))
+      } catch {
+        internet.trace.note("house \(number) isn't taken: \(error)")
+      }
+    }
+  }
+
+  private func pickRecipients() -> [String] {
+    let addresses = [
+      "anna@example.com", "carl+lists@example.com", "all@example.com", "everywhere@example.com", "desk@shop.example",
+      "one@away.example", "two@away.example", "three@far.example", "nobody@example.com",
+    ]
+    return (0...random.below(4)).map { _ in random.pick(addresses) }
+  }
+
+  private func text(from sender: String, subject: String) -> String {
+    "From: \(sender)\r\nTo: somebody@example.com\r\nSubject: \(subject)\r\nDate: Tue, 12 Jan 2027 08:00:00 +0000\r\n"
+      + "\r\n.A line with a dot.\r\n" + String(repeating: "More.\r\n", count: random.below(40))
+  }
+
+  private func pause(upTo seconds: Int) async {
+    await internet.clock.sleep(for: .milliseconds(1 + random.below(seconds * 1_000)))
+  }
+
+  // MARK: The end
+
+  /// Nothing fails any more: what is held is released, what is damaged is removed, and the rest must leave.
+  private func finish() async {
+    await internet.clock.sleep(until: internet.faultsEnd + .seconds(3 * 3_600))
+    let deadline = internet.clock.uptime + MailSimulation.drainBound
+    while internet.clock.uptime < deadline {
+      guard await !hasDrained() else { break }
+      await internet.clock.sleep(for: .seconds(600))
+    }
+    if await !hasDrained() { internet.ledger.violate("the queue has not drained though nothing fails any more") }
+    await internet.ledger.check(store)
+    internet.ledger.checkReports()
+    isStopping = true
+    server?.runner.stop()
+  }
+
+  private func hasDrained() async -> Bool {
+    guard let server, !server.life.isOver else { return false }
+    do throws(StoreFault) {
+      var held = QueueFilter()
+      held.state = .held
+      for message in try await store.list(held, after: nil, limit: 1_000) {
+        // A damaged body is held anew at each attempt; it has had its chance.
+        held.id = message.id
+        if message.recipients.contains(where: { $0.lastResult?.contains("damaged") ?? false }) {
+          _ = try await server.runner.delete(held, by: "operator")
+        } else {
+          _ = try await server.runner.release(held, by: "operator")
+        }
+      }
+      return try await store.counts().messages == 0
+    } catch {
+      return false
+    }
+  }
+}

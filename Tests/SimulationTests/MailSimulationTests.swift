@@ -1,0 +1,43 @@
+import Foundation
+import Simulation
+import Testing
+
+/// `MARTLET_SIMULATION_SEEDS` says how many seeds are played, `MARTLET_SIMULATION_SEED` plays one and prints its story.
+@Suite("MailSimulation")
+struct MailSimulationTests {
+  static let environment = ProcessInfo.processInfo.environment
+  static let batches = 20
+  static let seeds = environment["MARTLET_SIMULATION_SEEDS"].flatMap { Int($0) } ?? 200
+  /// Seeds that once failed, with what they found; kept for good.
+  static let regressions: [(seed: UInt64, found: String)] = [
+    (2, "with every worker busy the runner woke itself without end for mail it could not begin"),
+    (182, "the store was asked without end for a lane whose mail an operator had in hand"),
+  ]
+
+  @Test(
+    "whatever fails, nothing acknowledged is lost, and the queue drains when the faults stop", arguments: 0..<batches)
+  func playSeeds(batch: Int) {
+    for seed in stride(from: batch + 1, through: Self.seeds, by: Self.batches) { play(UInt64(seed)) }
+  }
+
+  @Test("seeds that once failed hold")
+  func playRegressions() {
+    for (seed, _) in Self.regressions { play(seed) }
+  }
+
+  private func play(_ seed: UInt64) {
+    let report = MailSimulation.run(seed: seed)
+    #expect(report.violations == [], "seed \(seed): \(report.summary)")
+  }
+
+  @Test(
+    "one seed, told in full",
+    .enabled(if: environment["MARTLET_SIMULATION_SEED"] != nil, "asks for MARTLET_SIMULATION_SEED"))
+  func oneSeed() throws {
+    let seed = try #require(Self.environment["MARTLET_SIMULATION_SEED"].flatMap { UInt64($0) })
+    let report = MailSimulation.run(seed: seed, keepsTrace: true)
+    print(report.lines.joined(separator: "\n"))
+    print(report.summary)
+    #expect(report.violations == [])
+  }
+}
