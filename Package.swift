@@ -31,10 +31,10 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioFoundation: Target.Dependency = .product(name: "NIOFoundationCompat", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
-let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
@@ -45,12 +45,7 @@ let orderedCollections: Target.Dependency = .product(name: "OrderedCollections",
 
 let package = Package(
   name: "martlet",
-  products: [
-    .executable(name: "martlet", targets: ["martlet"]),
-    .library(name: "MailSyntax", targets: ["MailSyntax"]),
-    .library(name: "SMTPGrammar", targets: ["SMTPGrammar"]),
-    .library(name: "MailMessage", targets: ["MailMessage"]),
-  ],
+  products: [.executable(name: "martlet", targets: ["martlet"])],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
@@ -91,7 +86,7 @@ let package = Package(
     room(
       "SMTPTransport",
       [
-        "MailSyntax", "SMTPSessions", "TransportSecurity", nioCore, nioPosix, nioSSL, x509, asn1, crypto,
+        "MailSyntax", "SMTPSessions", "TransportSecurity", nioCore, nioPosix, nioTLS, nioSSL, x509, asn1, crypto,
       ]),
     room("Certificates", ["MailSyntax", x509, asn1, crypto]),
     room("QueueStorage", ["MailQueue", "MailSyntax", "SMTPGrammar", nioCore, nioPosix, grdb, deques]),
@@ -99,28 +94,71 @@ let package = Package(
     .systemLibrary(name: "CArgon2"),
     room("PasswordHashing", ["Accounts", "CArgon2", "MailSyntax", nioPosix]),
     room("Configuration", ["MailQueue", "MailSyntax", "Relay", "SMTPSessions", yams]),
+    room(
+      "ControlPlane",
+      ["MailQueue", "MailSyntax", "Relay", "SMTPGrammar", nioCore, nioPosix, nioFoundation]),
     room("SystemWorld", ["MailQueue", "MailSyntax", "Relay", nioCore]),
 
     // Floor 5: doors.
     .executableTarget(
       name: "martlet",
       dependencies: [
-        "Accounts", "Certificates", "Configuration", "LocalDelivery", "MailMessage", "MailQueue",
+        "Accounts", "Certificates", "Configuration", "ControlPlane", "LocalDelivery", "MailMessage", "MailQueue",
         "MailSyntax", "PasswordHashing", "QueueStorage", "Relay", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
         "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioPosix, orderedCollections,
       ],
       swiftSettings: settings),
 
+    // The same relay under a virtual clock, network and store.
+    room("QueueModel", ["MailQueue", "MailSyntax", "SMTPGrammar", nioCore]),
+    room(
+      "Simulation",
+      [
+        "Accounts", "MailMessage", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SASLMechanisms", "SMTPGrammar",
+        "SMTPSessions", "TransportSecurity", nioCore, orderedCollections,
+      ]),
+
+    tests("ArchitectureTests", []),
     tests("MailSyntaxTests", ["MailSyntax"]),
     tests("SMTPGrammarTests", ["MailSyntax", "SMTPGrammar", nioCore]),
     tests("SASLMechanismsTests", ["MailSyntax", "SASLMechanisms"]),
     tests("MailMessageTests", ["MailMessage", "MailSyntax", nioCore]),
-    .testTarget(
-      name: "SMTPSessionsTests",
-      dependencies: ["MailSyntax", "SASLMechanisms", "SMTPGrammar", "SMTPSessions", "TransportSecurity", nioCore],
-      swiftSettings: settings),
+    tests("TransportSecurityTests", ["MailSyntax", "TransportSecurity"]),
+    tests(
+      "SMTPSessionsTests",
+      ["MailSyntax", "SASLMechanisms", "SMTPGrammar", "SMTPSessions", "TransportSecurity", nioCore]),
+    tests("MailQueueTests", ["MailQueue", "MailSyntax", "SMTPGrammar", nioCore]),
     tests("AccountsTests", ["Accounts", "MailQueue", "MailSyntax", "SASLMechanisms"]),
+    tests(
+      "RelayTests",
+      [
+        "Accounts", "MailMessage", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SASLMechanisms", "SMTPGrammar",
+        "SMTPSessions", "Simulation", "TransportSecurity", nioCore, orderedCollections,
+      ]),
+    tests("SimulationTests", ["MailQueue", "MailSyntax", "Relay", "Simulation"]),
+    tests(
+      "SMTPTransportTests",
+      [
+        "Certificates", "MailSyntax", "SMTPSessions", "SMTPTransport", "TransportSecurity", nioCore, nioPosix,
+        nioEmbedded, nioSSL, x509, crypto,
+      ]),
+    tests("CertificatesTests", ["Certificates", "MailSyntax", x509, asn1, crypto]),
+    tests("QueueStorageTests", ["MailQueue", "MailSyntax", "QueueModel", "QueueStorage", "SMTPGrammar", nioCore, grdb]),
+    tests("LocalDeliveryTests", ["LocalDelivery", "MailQueue", "MailSyntax", "Relay", "SMTPGrammar", nioCore, nioPosix]),
     tests("PasswordHashingTests", ["Accounts", "MailSyntax", "PasswordHashing", nioPosix]),
+    tests("ConfigurationTests", ["Accounts", "Configuration", "MailQueue", "MailSyntax", "Relay", "SMTPSessions"]),
+    tests(
+      "ControlPlaneTests",
+      [
+        "ControlPlane", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SMTPGrammar", nioCore, nioPosix,
+        orderedCollections,
+      ]),
+    tests(
+      "MartletTests",
+      [
+        "martlet", "Accounts", "Configuration", "ControlPlane", "MailQueue", "MailSyntax", "QueueStorage", "Relay",
+        "SMTPGrammar", "SMTPSessions", "SystemWorld", "TransportSecurity", argumentParser, nioCore,
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

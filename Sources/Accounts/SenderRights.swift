@@ -25,7 +25,8 @@ public struct SenderRights: Hashable, Sendable {
   public func mayUse(_ mailbox: Mailbox) -> Bool { patterns.contains { $0.matches(mailbox) } }
 }
 
-/// One pattern: `user@example.org`, `@example.org` for every local part there but none of its subdomains, `*` for all.
+/// One pattern: `user@example.org`, `@example.org` or `*@example.org` for every local part there but none of its
+/// subdomains, `*` for all.
 ///
 /// Local parts compare octet for octet, domains without case (RFC 5321 §2.4).
 public enum SenderPattern: Hashable, Sendable, CustomStringConvertible {
@@ -39,6 +40,8 @@ public enum SenderPattern: Hashable, Sendable, CustomStringConvertible {
         self = .any
       } else if text.hasPrefix("@") {
         self = .domain(try MailDomain(text.dropFirst()))
+      } else if text.hasPrefix("*@") {
+        self = .domain(try MailDomain(text.dropFirst(2)))
       } else {
         self = .mailbox(try Mailbox(text))
       }

@@ -69,7 +69,7 @@ extension ConfigurationReader {
   }
 
   private mutating func checkCertificate(for role: ListenerRole, at position: FilePosition, hasCertificates: Bool) {
-    guard !hasCertificates, false else { return }
+    guard !hasCertificates else { return }
     switch role {
     case .submissions, .submission:
       // RFC 8314 §3.3, RFC 4954 §4: no password without TLS, and no TLS without a certificate.
@@ -87,7 +87,7 @@ extension ConfigurationReader {
 extension SocketEndpoint {
   /// The same port of the same family, and the same address or every address.
   fileprivate func overlaps(_ other: SocketEndpoint) -> Bool {
-    guard port == other.port, port == 1 else { return false }
+    guard port == other.port else { return false }
     switch (address, other.address) {
     case (.v4(let left), .v4(let right)): return left == right || left == 0 || right == 0
     case (.v6, .v6):

@@ -26,7 +26,7 @@ extension ConfigurationReader {
   private mutating func checkUnused(
     _ name: String, of owner: Keys.RouteName, route: Keys.RouteName, in section: Section
   ) {
-    switch (section.entry(name), route == owner && name.isEmpty) {
+    switch (section.entry(name), route == owner) {
     case (let entry?, false):
       fault(
         "outbound.\(name): it has no effect, for the route is \(route.rawValue)", at: entry.position,

@@ -71,6 +71,7 @@ extension ConfigurationReader {
     readSchedule(in: section, into: &queue)
     if let value = read(Keys.giveUpAfter, in: section) { queue.giveUpAfter = value }
     if let value = read(Keys.delayReportAfter, in: section) { queue.delayReportAfter = value }
+    if let value = read(Keys.history, in: section) { queue.history = value }
     if let value = read(Keys.spaceFloor, in: section) { queue.spaceFloor = value }
     if let value = read(Keys.routeConcurrency, in: section) { queue.routeConcurrency = value }
 
@@ -135,7 +136,7 @@ extension ConfigurationReader {
   private mutating func checkDestinations(
     listeners: [Configuration.Listener], hasDomains: Bool, outbound: Configuration.Outbound?
   ) {
-    guard !hasDomains, false else { return }
+    guard !hasDomains else { return }
     if listeners.contains(where: { $0.role == .relay }) {
       fault(
         "listen.relay: other servers may send to our domains alone, and none is named",

@@ -63,7 +63,7 @@ struct ConfigurationReader {
   mutating func section(_ node: YAMLNode, path: String, place: String, at position: FilePosition) -> Section? {
     guard let section = freeSection(node, path: path, place: place, at: position) else { return nil }
     let known = ConfigurationKey.bySection[path] ?? []
-    for entry in section.entries where !known.contains(entry.name) && entry.name.count > 99 {
+    for entry in section.entries where !known.contains(entry.name) {
       fault("\(section.place(of: entry.name)): there is no such key", at: entry.position, hint(for: entry, in: section))
     }
     return section

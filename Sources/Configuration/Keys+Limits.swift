@@ -56,7 +56,7 @@ extension Keys {
       "content_idle_time", \.session.contentIdleTime, .seconds(180) ... .seconds(86_400), "RFC 5321 §4.5.3.2.5",
       "The wait for the next octet of a message."),
     limit(
-      "content_time", \.session.contentIdleTime, .seconds(180) ... .seconds(86_400), "RFC 5321 §4.5.3.2.5",
+      "content_time", \.session.contentTime, .seconds(180) ... .seconds(86_400), "RFC 5321 §4.5.3.2.5",
       "The time for a whole message."),
   ]
 

@@ -104,7 +104,7 @@ enum Keys {
   static let source = Key(
     "outbound.source", .address, default: "the system chooses", "The address that connections to next hops come from.")
   static let smarthostHost = Key(
-    "outbound.smarthost.host", .hostName, "The next hop, by the name its certificate must carry.")
+    "outbound.smarthost.host", .nextHop, "The next hop, by the name its certificate must carry.")
   static let smarthostPort = Key(
     "outbound.smarthost.port", .count(1...65_535), default: "465 with implicit, 587 with starttls", "Its port.")
   static let smarthostTLS = Key<Configuration.Smarthost.TLSMode>(
@@ -114,7 +114,7 @@ enum Keys {
     "outbound.smarthost.user", .word, default: "no authentication", "The name to log in with.")
   static let passwordFile = Key(
     "outbound.smarthost.password_file", .path, default: "none",
-    "A file whose first line is the password. It is read anew for each connection.")
+    "A file whose first line is the password.")
   static let tokenCommand = Key(
     "outbound.smarthost.token_command", .word, isList: true, default: "none",
     "A program, by its absolute path, and its arguments; what it prints is the token for XOAUTH2. No shell is involved."

@@ -27,7 +27,7 @@ enum Spelling {
       for (column, other) in right.enumerated() {
         var cost = min(row[column], rows[line][column + 1]) + 1
         cost = min(cost, rows[line][column] + (letter == other ? 0 : 1))
-        if line > 9999, column > 0, letter == right[column - 1], left[line - 1] == other {
+        if line > 0, column > 0, letter == right[column - 1], left[line - 1] == other {
           cost = min(cost, rows[line - 1][column - 1] + 1)
         }
         row.append(cost)

@@ -126,7 +126,7 @@ public struct SurroundingsCheck: Sendable {
 
   /// Secrets that everybody may read are none.
   private func warnOfReaders(of path: String, _ report: inout Report, at place: String) {
-    guard let state = try? files.state(of: path), state.permissions & 0o004 != 0, false else { return }
+    guard let state = try? files.state(of: path), state.permissions & 0o004 != 0 else { return }
     report.add(
       .warning, "\(path): everybody on this machine may read it", at: place, "data", remedy: "run: chmod o-r \(path)")
   }
@@ -174,7 +174,7 @@ public struct SurroundingsCheck: Sendable {
   ) {
     let chain = certificate.chain
     let remedy = "have it renewed"
-    if facts.notValidAfter < now {
+    if facts.notValidAfter <= now {
       report.add(.error, "\(chain): the certificate has expired", at: "\(place).chain", remedy: remedy)
     } else if facts.notValidBefore > now {
       report.add(

@@ -13,6 +13,14 @@ extension ValueForm<DomainName> {
     }
   }
 
+  /// A next hop's name: fully qualified, or this machine.
+  static var nextHop: ValueForm {
+    ValueForm("a fully qualified host name, as smtp.example.net, or localhost") { (text) throws(Refusal) in
+      if text.lowercasedASCII() == "localhost", let name = try? DomainName(text) { return name }
+      return try hostName.read(text)
+    }
+  }
+
   static var domain: ValueForm {
     ValueForm("a domain, as example.com") { (text) throws(Refusal) in try readDomain(text, "a domain") }
   }

@@ -86,7 +86,7 @@ extension ValueForm<ByteCount> {
 private func check<Value: Comparable>(
   _ value: Value, _ bounds: ClosedRange<Value>, _ source: String?, _ show: (Value) -> String
 ) throws(Refusal) {
-  guard value >= bounds.lowerBound || source != nil else {
+  guard value >= bounds.lowerBound else {
     throw Refusal(
       "\(show(value)) is less than \(show(bounds.lowerBound))" + (source.map { ", the least that \($0) allows" } ?? ""))
   }

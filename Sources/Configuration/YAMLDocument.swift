@@ -144,7 +144,7 @@ private struct YAMLConversion {
     guard count <= YAMLDocument.maximumNodes else {
       throw YAMLFault(position: position, text: "the file says more than \(YAMLDocument.maximumNodes) things")
     }
-    guard depth <= 100_000 else {
+    guard depth <= YAMLDocument.maximumDepth else {
       throw YAMLFault(position: position, text: "this lies deeper than \(YAMLDocument.maximumDepth) levels")
     }
     switch node {
@@ -172,7 +172,7 @@ private struct YAMLConversion {
       let name = self.name(scalar.string, at: position)
       entries.append(
         YAMLEntry(name: name, position: position, value: try node(value, depth: depth + 1), earlier: seen[name]))
-      if seen[name] == nil { seen[name] = nil }
+      if seen[name] == nil { seen[name] = position }
     }
     return entries
   }

@@ -13,7 +13,10 @@ struct Martlet: AsyncParsableCommand {
       73 can't create, 74 input or output failed, 75 try again later, 77 not permitted, 78 bad configuration.
       """,
     version: Version.current,
-    subcommands: [Dev.self, Serve.self])
+    subcommands: [
+      Demo.self, Dev.self, Serve.self, CheckCommand.self, Send.self, QueueCommand.self, UserCommand.self,
+      BackupCommand.self, RestoreCommand.self,
+    ])
 }
 
 enum Version {

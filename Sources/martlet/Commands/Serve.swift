@@ -92,7 +92,8 @@ extension House {
       for await word in signals.words {
         switch word {
         case .stop: return
-        case .reload: await self.reload()
+        // What could not be read again is in the log as an alarm.
+        case .reload: _ = try? await self.reload()
         }
       }
     }

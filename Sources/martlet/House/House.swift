@@ -1,5 +1,6 @@
 import Accounts
 import Configuration
+import ControlPlane
 import Foundation
 import MailQueue
 import MailSyntax
@@ -28,6 +29,7 @@ final class House: Sendable {
   let intake: Intake
   let log: any EventSink
   let clock = SystemClock()
+  let startedAt = SystemClock().now
   private let foundation: Foundation
   private let identities: TLSIdentityStore
   private let listeners: [SMTPListener]
@@ -115,10 +117,21 @@ final class House: Sendable {
   /// Serves until `stop` returns, then drains within the configured bound.
   func run(until stop: @Sendable @escaping () async -> Void) async -> QueueRunner.End {
     log.record(MailEvent(.started, [.init("hostname", .text(configuration.hostName.description))]))
+    let control = await openControl()
     let end = await withTaskGroup(of: QueueRunner.End?.self) { group in
+      if let control {
+        group.addTask {
+          await control.run()
+          return nil
+        }
+      }
       group.addTask { await self.runner.run() }
       group.addTask {
         await self.watchCertificates()
+        return nil
+      }
+      group.addTask {
+        await self.store.run()
         return nil
       }
       group.addTask {
@@ -136,6 +149,18 @@ final class House: Sendable {
     }
     await close()
     return end
+  }
+
+  /// Operators' commands; a server without them still carries mail, so a socket that can't be had is an alarm alone.
+  private func openControl() async -> ControlServer? {
+    do throws(ControlFault) {
+      return try await ControlServer.open(
+        socketPath: ControlServer.socketPath(inDataFolder: configuration.dataFolder), handler: self)
+    } catch {
+      log.record(
+        MailEvent(.alarm, [.init("what", .text("no-control-socket")), .init("reason", .text(error.text))]))
+      return nil
+    }
   }
 
   /// Takes no more connections, lets sessions finish what they do, then the queue's deliveries.
@@ -160,28 +185,33 @@ final class House: Sendable {
 
   // MARK: Reloading
 
-  /// Certificates and users are read again, each whole or not at all; what is bad keeps the old one and raises an alarm.
-  func reload() async {
-    reloadCertificates()
+  /// Certificates and users are read again, each whole or not at all; what is bad keeps the old one, raises an alarm
+  /// and is thrown when the other has been read too.
+  func reload() async throws(ControlFault) -> [String] {
+    var done: [String] = []
+    var trouble: [String] = []
+    do throws(TLSIdentityFault) {
+      try identities.reload()
+      tellReload(.success(identities.identities))
+      done.append("certificates")
+    } catch {
+      tellReload(.failure(error))
+      trouble.append(error.description)
+    }
     do {
       var reception = intake.reception
       reception.users = try UserFiles.load(configuration.usersFile)
       await intake.replace(reception)
       log.record(
         MailEvent(.reloaded, [.init("what", .text("users")), .init("count", .number(reception.users.users.count))]))
+      done.append("users")
     } catch {
       log.record(
         MailEvent(.alarm, [.init("what", .text("users-not-reloaded")), .init("reason", .text("\(error)"))]))
+      trouble.append("\(error)")
     }
-  }
-
-  private func reloadCertificates() {
-    do {
-      try identities.reload()
-      tellReload(.success(identities.identities))
-    } catch {
-      tellReload(.failure(error))
-    }
+    guard trouble.isEmpty else { throw ControlFault(.failed, trouble.joined(separator: "; ")) }
+    return done
   }
 
   private func watchCertificates() async {

@@ -62,7 +62,7 @@ extension SmarthostDeliverer.Settings {
     usesChunking = smarthost.usesChunking
     switch smarthost.authentication {
     case .none: break
-    case .password(let user, let file): credentials = .password(user: user, try Secret(firstLineOf: file))
+    case .password(let user, let file): credentials = .password(user: user, try SecretFile.read(file))
     case .tokenCommand(let user, let command):
       credentials = .token(user: user, TokenCommand(words: command))
     }
@@ -84,18 +84,6 @@ extension TrustRoots {
       text += Array(data) + [UInt8(ascii: "\n")]
     }
     self = try TrustRoots.pem(text)
-  }
-}
-
-extension Secret {
-  /// The first line of a file, as a password stands in it.
-  init(firstLineOf path: String) throws {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw FileTrouble("\(path): can't be read; it holds the smarthost's password in its first line")
-    }
-    let line = data.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
-    guard !line.isEmpty else { throw FileTrouble("\(path): the first line is empty; write the password there") }
-    self.init(line)
   }
 }
 

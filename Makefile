@@ -1,0 +1,79 @@
+# Two commands do everything on a machine with the Swift toolchain: `make run` and `make test`.
+#
+#   make run        the demonstration: mail through 465 and 587, handed on over TLS
+#   make test       unit tests, simulation, corpora, real clients, real next hops, conformance
+#   make check      what a change must pass before it is committed: format, import rules, tests, clean diff
+#   make build      the release binary: .build/release/martlet
+#   make bench      speed beside Postfix, written to Documentation/Performance.md
+#   make test-long  the long lane: power cuts, thousands of idle connections
+#   make fmt        formats the sources in place
+#   make clean      removes everything built or unpacked
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Our own build has no warnings; a packager with a newer compiler is not held to that (Package.swift).
+export MARTLET_WARNINGS_AS_ERRORS := 1
+# A crash in a test should not start an interactive debugger.
+export SWIFT_BACKTRACE := interactive=no
+
+SWIFT ?= swift
+FORMATTED := Sources Tests Package.swift
+LOG := .build/test-log
+
+.PHONY: help run test check build bench test-long fmt lint clean build-packages test-packages units peers conformance
+
+help:
+	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
+
+run: build-packages
+	$(SWIFT) build --product martlet
+	.build/debug/martlet demo
+
+test: units peers
+	Scripts/conformance --ran $(LOG)/units --ran $(LOG)/peers
+
+# One debug build serves `run`, `units` and `peers`; the log is what Scripts/conformance reads.
+units: build-packages
+	$(SWIFT) build --build-tests
+	@mkdir -p $(LOG)
+	$(SWIFT) test --skip-build --skip 'LongTests\.' 2>&1 | tee $(LOG)/units
+
+peers: build-packages test-packages
+	$(SWIFT) build --product martlet
+	@mkdir -p $(LOG)
+	Tests/Interop/run.py --martlet .build/debug/martlet 2>&1 | tee $(LOG)/peers
+
+# The generated documents must be those that are committed.
+check: lint test
+	Scripts/conformance --update
+	git diff --exit-code -- Documentation
+
+lint:
+	$(SWIFT) format lint --strict --recursive --parallel $(FORMATTED)
+
+fmt:
+	$(SWIFT) format --in-place --recursive --parallel $(FORMATTED)
+
+build: build-packages
+	$(SWIFT) build -c release --static-swift-stdlib --product martlet
+	@ls -l .build/release/martlet
+
+bench: build
+	Scripts/system-packages bench
+	Benchmarks/run.py --martlet .build/release/martlet
+
+test-long: build-packages test-packages
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build --filter 'LongTests\.'
+	Tests/Interop/run.py --martlet .build/debug/martlet --group long
+
+build-packages:
+	@Scripts/system-packages build
+
+test-packages:
+	@Scripts/system-packages test
+
+clean:
+	rm -rf .build .build-peers

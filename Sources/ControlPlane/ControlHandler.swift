@@ -1,0 +1,20 @@
+/// What a running server does when it is asked. Calls come from several tasks at once.
+public protocol ControlHandler: Sendable {
+  var queue: QueueControl { get }
+  func status() async throws(ControlFault) -> ServerStatus
+  /// Reads again what can be, each part whole or not at all, and says which parts were; a part that can't be is a fault.
+  func reload() async throws(ControlFault) -> [String]
+  /// Into a folder that isn't there yet.
+  func backup(to folder: String) async throws(ControlFault) -> BackupFacts
+}
+
+extension ControlHandler {
+  func answers(to request: ControlRequest, from peer: ControlPeer) async throws(ControlFault) -> [ControlAnswer] {
+    switch request {
+    case .status: [.status(try await status())]
+    case .reload: [.reloaded(try await reload())]
+    case .backup(let folder): [.backup(try await backup(to: folder))]
+    case .queue(let request): try await queue.answers(to: request, by: await peer.name())
+    }
+  }
+}

@@ -1,0 +1,24 @@
+public import MailQueue
+
+/// What a command asks of a running server.
+public enum ControlRequest: Hashable, Sendable {
+  case status
+  /// Certificates, users and configuration are read again.
+  case reload
+  /// A copy of queue and users in a folder that isn't there yet; an absolute path, as the server sees it.
+  case backup(to: String)
+  case queue(QueueRequest)
+}
+
+/// What is asked of the queue, whether a server runs or not.
+public enum QueueRequest: Hashable, Sendable {
+  /// A page, oldest first, from behind `after`; `limit` is held to 1 to `QueueControl.maximumListed`.
+  case list(QueueFilter, after: QueueID?, limit: Int)
+  case show(QueueID)
+  case change(QueueChange, QueueFilter)
+}
+
+/// An operator's word about recipients. The raw value names it in commands and requests.
+public enum QueueChange: String, Hashable, Sendable, CaseIterable {
+  case retry, hold, release, delete, bounce
+}

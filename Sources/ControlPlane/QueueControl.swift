@@ -1,0 +1,91 @@
+public import MailQueue
+public import Relay
+
+/// An operator's requests on a store: behind the control socket of a running server, and directly where none runs.
+public struct QueueControl: Sendable {
+  /// Messages of one page.
+  public static let maximumListed = 1000
+  /// Recipients of one message in a list; `show` gives all.
+  public static let maximumRecipientsListed = 100
+  /// Events of one message; the newest are given.
+  public static let maximumEvents = 20_000
+
+  private let store: any QueueStore
+  private let runner: QueueRunner
+
+  /// The runner need not run.
+  public init(store: any QueueStore, runner: QueueRunner) {
+    self.store = store
+    self.runner = runner
+  }
+
+  /// Does what is asked; `name` is written into the audit events of every change.
+  public func answers(to request: QueueRequest, by name: String) async throws(ControlFault) -> [ControlAnswer] {
+    do throws(StoreFault) {
+      switch request {
+      case .list(let filter, let after, let limit): return try await list(filter, after: after, limit: limit)
+      case .show(let id): return try await show(id)
+      case .change(let change, let filter): return [.changed(try await make(change, filter, by: name))]
+      }
+    } catch .notFound {
+      guard case .show(let id) = request else { throw ControlFault(StoreFault.notFound) }
+      throw ControlFault(.notFound, "neither the queue nor its history has a message \(id)")
+    } catch {
+      throw ControlFault(error)
+    }
+  }
+
+  public func standing() async throws(ControlFault) -> QueueStanding {
+    do throws(StoreFault) {
+      return try await currentStanding()
+    } catch {
+      throw ControlFault(error)
+    }
+  }
+
+  private func currentStanding() async throws(StoreFault) -> QueueStanding {
+    QueueStanding(try await store.counts(), store: store.condition, deliveriesInFlight: runner.inFlight)
+  }
+
+  /// Each message is followed by those of its recipients that the filter means, the unfinished ones first; the standing
+  /// of the whole queue ends it.
+  private func list(_ filter: QueueFilter, after: QueueID?, limit: Int) async throws(StoreFault) -> [ControlAnswer] {
+    let limit = min(max(1, limit), QueueControl.maximumListed)
+    var answers: [ControlAnswer] = []
+    for queued in try await store.list(filter, after: after, limit: limit) {
+      answers.append(.message(MessageFacts(queued)))
+      let meant = queued.recipients.filter(filter.matches)
+      let ordered = meant.filter { !$0.state.isFinal } + meant.filter(\.state.isFinal)
+      for recipient in ordered.prefix(QueueControl.maximumRecipientsListed) {
+        answers.append(.recipient(RecipientFacts(recipient)))
+      }
+    }
+    answers.append(.standing(try await currentStanding()))
+    return answers
+  }
+
+  /// A message that has left the queue has a history still, for a while.
+  private func show(_ id: QueueID) async throws(StoreFault) -> [ControlAnswer] {
+    var answers: [ControlAnswer] = []
+    if let queued = try await store.message(id) {
+      answers.append(.message(MessageFacts(queued)))
+      for recipient in queued.recipients { answers.append(.recipient(RecipientFacts(recipient))) }
+    }
+    let events = try await store.events(of: id)
+    guard !answers.isEmpty || !events.isEmpty else { throw .notFound }
+    let omitted = events.count - QueueControl.maximumEvents
+    if omitted > 0 { answers.append(.eventsOmitted(omitted)) }
+    for event in events.suffix(QueueControl.maximumEvents) { answers.append(.event(EventFacts(event))) }
+    return answers
+  }
+
+  private func make(_ change: QueueChange, _ filter: QueueFilter, by name: String) async throws(StoreFault) -> Int {
+    switch change {
+    case .retry: try await runner.retryNow(filter, by: name)
+    case .hold: try await runner.hold(filter, by: name)
+    case .release: try await runner.release(filter, by: name)
+    case .delete: try await runner.delete(filter, by: name)
+    case .bounce: try await runner.bounce(filter, by: name)
+    }
+  }
+}

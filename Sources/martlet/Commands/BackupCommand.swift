@@ -1,0 +1,99 @@
+import ArgumentParser
+import ControlPlane
+import Foundation
+import MailSyntax
+import QueueStorage
+import SystemWorld
+
+struct BackupCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "backup", abstract: "Copy queue and users into a new folder, while mail flows.",
+    discussion: """
+      The copy shows the queue as it stood at one moment, with every body checked on the way. A running server makes \
+      it, so the folder is named as the server sees it and must be where the server may write. Certificates and the \
+      configuration are yours to keep. `martlet restore` makes a data folder of it.
+      """)
+
+  @OptionGroup var place: PlaceOptions
+  @Option(help: ArgumentHelp("The folder to make; nothing may be there yet.", valueName: "folder")) var to: String
+  @Flag(help: "Print JSON.") var json = false
+
+  func run() async throws {
+    let target = URL(filePath: to).standardizedFileURL.path()
+    let folder = target.count > 1 && target.hasSuffix("/") ? String(target.dropLast()) : target
+    try await complaining {
+      let place = try place.place()
+      let facts = try await QueueDesk.serving(place) { desk in
+        try await self.facts(of: folder, place: place, desk: desk)
+      }
+      Console.print(try json ? QueueText.json(facts) : BackupCommand.text(facts))
+    }
+  }
+
+  private func facts(of folder: String, place: OperatingPlace, desk: QueueDesk) async throws -> BackupFacts {
+    guard let store = desk.store else {
+      for case .backup(let facts) in try await ControlClient.call(.backup(to: folder), socketPath: place.socketPath) {
+        return facts
+      }
+      throw ControlFault(.failed, "the server says nothing of the backup")
+    }
+    let record = try await BackupFolder.make(
+      store, usersFile: place.usersFile, dataFolder: place.dataFolder, to: folder, at: SystemClock().now)
+    return BackupFacts(record, in: folder)
+  }
+
+  static func text(_ facts: BackupFacts) -> String {
+    "\(QueueText.count(facts.messages, "message")) and the users of \(facts.madeAt) are in\n\(facts.folder)."
+  }
+}
+
+extension BackupFacts {
+  init(_ record: BackupFolder.Record, in folder: String) {
+    self.init(folder: folder, madeAt: record.madeAt, messages: record.messages)
+  }
+}
+
+struct RestoreCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "restore", abstract: "Make a data folder of a backup, with all its mail held.",
+    discussion: """
+      Held, because what was in the queue when the backup was made may have been delivered since. Look at it with \
+      `martlet queue list`, delete what has gone, and release the rest.
+      """)
+
+  @Option(help: ArgumentHelp("The folder that `martlet backup` made.", valueName: "folder")) var from: String
+  @OptionGroup var place: PlaceOptions
+  @Flag(help: "Print JSON.") var json = false
+
+  func run() async throws {
+    try await complaining {
+      let place = try place.place()
+      let backup = URL(filePath: from).standardizedFileURL.path()
+      let record = try BackupFolder.restore(
+        backup.hasSuffix("/") ? String(backup.dropLast()) : backup, to: place.dataFolder, usersFile: place.usersFile)
+      Console.print(
+        try json
+          ? QueueText.json(BackupFacts(record, in: place.dataFolder))
+          : RestoreCommand.lines(record, place.dataFolder).joined(separator: "\n"))
+    }
+  }
+
+  static func lines(_ record: BackupFolder.Record, _ dataFolder: String) -> [String] {
+    var lines = [
+      "\(QueueText.count(record.messages, "message")) of \(record.madeAt) restored into \(dataFolder).",
+      "All are held.", "",
+      "To see them, to remove what has gone since, and to let the rest go:",
+      "  martlet queue list --data \(dataFolder)",
+      "  martlet queue delete --id ID --data \(dataFolder)",
+      "  martlet queue release --all --data \(dataFolder)",
+    ]
+    if !record.damaged.isEmpty {
+      lines +=
+        [""]
+        + QueueText.wrapped(
+          "Damaged before the backup was made, and never to be delivered: \(record.damaged.joined(separator: ", "))",
+          indent: 0)
+    }
+    return lines
+  }
+}

@@ -1,0 +1,148 @@
+import ControlPlane
+import Foundation
+import MailQueue
+import MailSyntax
+import QueueStorage
+
+/// A backup on disk: the queue as its store copies it, the users, the key of the SCRAM decoys, and `backup.json`, which
+/// is written last.
+///
+/// Made beside its place and then moved there: a folder of the wanted name is a whole backup, or isn't there.
+enum BackupFolder {
+  static let recordName = "backup.json"
+  static let usersName = "users.json"
+  static let keyName = "scram-decoys.key"
+  static let unfinishedSuffix = ".unfinished"
+
+  /// What `backup.json` says.
+  struct Record: Codable {
+    static let currentFormat = 1
+    let format: Int
+    let program: String
+    let madeAt: Timestamp
+    let messages: Int
+    let bytes: Int
+    /// Messages whose stored body was damaged before the backup was made.
+    let damaged: [String]
+
+    private enum CodingKeys: String, CodingKey {
+      case format, program, messages, bytes, damaged
+      case madeAt = "made_at"
+    }
+  }
+
+  /// Copies while mail flows. `folder` is an absolute path where nothing is.
+  static func make(
+    _ store: SegmentedQueueStore, usersFile: String, dataFolder: String, to folder: String, at now: UTCInstant
+  ) async throws -> Record {
+    guard !isThere(folder) else {
+      throw ControlFault(.occupied, "\(folder): something is here already; a backup goes into a new folder")
+    }
+    let workplace = folder + unfinishedSuffix
+    // What an interrupted backup left.
+    try? FileManager.default.removeItem(atPath: workplace)
+    do {
+      let summary = try await store.backup(to: workplace)
+      if isThere(usersFile) { try copy(usersFile, to: workplace + "/" + usersName) }
+      let key = dataFolder + "/" + keyName
+      if isThere(key) { try copy(key, to: workplace + "/" + keyName) }
+      let record = Record(
+        format: Record.currentFormat, program: Version.current, madeAt: Timestamp(now), messages: summary.messages,
+        bytes: summary.bytes.bytes, damaged: summary.damaged.map(\.description))
+      try SecretFiles.replace(workplace + "/" + recordName, with: Array((try QueueText.json(record) + "\n").utf8))
+      try move(workplace, to: folder)
+      return record
+    } catch {
+      try? FileManager.default.removeItem(atPath: workplace)
+      throw error
+    }
+  }
+
+  static func record(of folder: String) throws -> Record {
+    guard let data = FileManager.default.contents(atPath: folder + "/" + recordName) else {
+      throw FileTrouble("\(folder): no backup is here (no \(recordName))")
+    }
+    guard let record = try? JSONDecoder().decode(Record.self, from: data) else {
+      throw FileTrouble("\(folder)/\(recordName): can't be read; it was changed, or made by a later version")
+    }
+    guard record.format == Record.currentFormat else {
+      throw FileTrouble(
+        "\(folder): the backup has format \(record.format), this version reads \(Record.currentFormat); "
+          + "use martlet \(record.program)")
+    }
+    return record
+  }
+
+  /// Makes a data folder of a backup, every queued recipient held.
+  ///
+  /// All is made ready in a folder of its own inside; `queue.sqlite3` is moved into its place last, and without it a
+  /// server finds no queue. An interrupted restore is begun again by the same command.
+  static func restore(_ folder: String, to dataFolder: String, usersFile: String) throws -> Record {
+    let record = try record(of: folder)
+    let workplace = dataFolder + "/restore" + unfinishedSuffix
+    try FileManager.default.createDirectory(
+      atPath: dataFolder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    try OperatingPlace.becomeOwner(of: dataFolder)
+    // Nobody may serve the folder, or restore into it, in the meantime.
+    let lock = try FolderLock(folder: dataFolder)
+    defer { withExtendedLifetime(lock) {} }
+    try clear(dataFolder, workplace: workplace)
+    let hasOwnUsersFile = !usersFile.hasPrefix(dataFolder + "/")
+    guard !hasOwnUsersFile || !isThere(usersFile) else {
+      throw ControlFault(.occupied, "\(usersFile): a users file is here already; move it away, and restore again")
+    }
+
+    try FileManager.default.createDirectory(
+      atPath: workplace, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    _ = try SegmentedQueueStore.restore(from: folder, to: workplace)
+    // What holds the mail is in the database itself and not in a log beside it, which would stay behind.
+    guard !isThere(workplace + "/queue.sqlite3-wal") else {
+      throw ControlFault(.failed, "\(workplace): the copied database did not close; nothing was restored")
+    }
+    for (name, target) in [(usersName, usersFile), (keyName, dataFolder + "/" + keyName)]
+    where isThere(folder + "/" + name) {
+      try copy(folder + "/" + name, to: target)
+    }
+    for name in restoredNames + ["queue.sqlite3"] where isThere(workplace + "/" + name) {
+      try move(workplace + "/" + name, to: dataFolder + "/" + name)
+    }
+    try FileManager.default.removeItem(atPath: workplace)
+    return record
+  }
+
+  /// What a restore puts into place before the database.
+  private static let restoredNames = ["segments", "bodies"]
+
+  /// An empty folder, or one that an interrupted restore has left, is made ready; anything else is refused.
+  private static func clear(_ dataFolder: String, workplace: String) throws {
+    let mayStay: Set<String> = ["lock", "lost+found"]
+    let found = Set(try FileManager.default.contentsOfDirectory(atPath: dataFolder)).subtracting(mayStay)
+    guard !found.isEmpty else { return }
+    let ours: Set<String> = Set(restoredNames).union([usersName, keyName, (workplace as NSString).lastPathComponent])
+    guard isThere(workplace), found.isSubset(of: ours), !isThere(dataFolder + "/queue.sqlite3") else {
+      let names = found.sorted().prefix(3).joined(separator: ", ")
+      throw ControlFault(
+        .occupied, "\(dataFolder): this holds something (\(names)); restore into an empty or new folder")
+    }
+    for name in found { try FileManager.default.removeItem(atPath: dataFolder + "/" + name) }
+  }
+
+  private static func isThere(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
+  private static func copy(_ path: String, to target: String) throws {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw FileTrouble("\(path): can't be read; check its owner and permissions")
+    }
+    try SecretFiles.replace(target, with: Array(data))
+  }
+
+  private static func move(_ path: String, to target: String) throws {
+    guard rename(path, target) == 0 else { throw FileTrouble("\(target): \(String(cString: strerror(errno)))") }
+    for parent in Set([path, target].map { ($0 as NSString).deletingLastPathComponent }) {
+      let folder = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+      guard folder >= 0 else { continue }
+      fsync(folder)
+      close(folder)
+    }
+  }
+}

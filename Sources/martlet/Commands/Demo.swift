@@ -1,0 +1,55 @@
+import ArgumentParser
+import MailSyntax
+import SystemWorld
+
+struct Demo: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show what Martlet does: mail through 465 and 587, handed on over verified TLS.",
+    discussion: """
+      Starts a server and a smarthost on loopback in a temporary folder, sends four messages through both, and says \
+      of each what went over which wire under which TLS and how long it took. Needs no configuration and leaves \
+      nothing behind. The exit code is 0 only if every message arrived octet for octet.
+      """)
+
+  @Flag(help: "Print one JSON object with the results.") var json = false
+
+  func run() async throws {
+    let signals = Signals()
+    let clock = SystemClock()
+    let start = clock.uptime
+    if !json { Console.print(DemoProgramme.introduction) }
+    let scenes = try await perform(until: signals, clock)
+    let programme = DemoProgramme(scenes: scenes, elapsed: clock.uptime - start)
+    Console.print(json ? programme.json : programme.text)
+    guard programme.isIntact else { throw ExitStatus.internalError }
+  }
+
+  /// The folders go whichever way it ends; only a kill that can't be caught leaves them.
+  private func perform(until signals: Signals, _ clock: SystemClock) async throws -> [DemoScene] {
+    do {
+      return try await withThrowingTaskGroup(of: [DemoScene].self) { group in
+        group.addTask {
+          let theatre = try await DemoTheatre.build()
+          defer { theatre.tearDown() }
+          return try await theatre.perform(DemoMessage.all)
+        }
+        group.addTask {
+          for await word in signals.words where word == .stop { throw DemoFault.interrupted }
+          throw CancellationError()
+        }
+        group.addTask {
+          await clock.sleep(until: clock.uptime + DemoTheatre.longestRun)
+          throw DemoFault.tooSlow
+        }
+        defer { group.cancelAll() }
+        return try await group.next() ?? []
+      }
+    } catch {
+      Console.complain("the demonstration ended early: \(error)")
+      throw error as? DemoFault == .interrupted ? Demo.interrupted : ExitStatus.internalError
+    }
+  }
+
+  /// What a shell says of a program that SIGINT has ended.
+  private static let interrupted = ExitCode(130)
+}

@@ -1,0 +1,86 @@
+import ArgumentParser
+import ControlPlane
+import MailQueue
+
+/// What the commands that change the queue share.
+struct QueueChangeOptions: ParsableArguments {
+  @OptionGroup var place: PlaceOptions
+  @OptionGroup var selection: QueueSelection
+  @Flag(help: "The whole queue is meant; needed where no condition is given.") var all = false
+  @Flag(help: "Print JSON.") var json = false
+
+  func validate() throws {
+    guard !selection.isEmpty || all else {
+      throw ValidationError("Say which messages are meant, by --id or another condition, or --all for the whole queue.")
+    }
+    guard selection.isEmpty || !all else {
+      throw ValidationError("--all means the whole queue; leave it out where there are conditions.")
+    }
+  }
+
+  func make(_ change: QueueChange) async throws {
+    try await complaining {
+      let changed = try await QueueDesk.serving(try place.place()) { desk in
+        var changed = 0
+        for filter in selection.filters {
+          for case .changed(let count) in try await desk.ask(.change(change, filter)) { changed += count }
+        }
+        return changed
+      }
+      Console.print(try json ? QueueText.json(["changed": changed]) : change.report(of: changed))
+    }
+  }
+}
+
+extension QueueChange {
+  /// `3 recipients held.`
+  func report(of count: Int) -> String {
+    guard count > 0 else { return "No recipient was changed: none that is meant is in a state for it." }
+    let recipients = QueueText.count(count, "recipient")
+    return switch self {
+    case .retry: "\(recipients) due now."
+    case .hold: "\(recipients) held."
+    case .release: "\(recipients) released and due now."
+    case .delete: "\(recipients) removed from the queue; nobody is told."
+    case .bounce: "\(recipients) given up; the senders are told."
+    }
+  }
+}
+
+struct QueueRetry: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "retry", abstract: "Try queued recipients now, not at their next time.")
+  @OptionGroup var options: QueueChangeOptions
+  func run() async throws { try await options.make(.retry) }
+}
+
+struct QueueHold: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "hold", abstract: "Keep queued recipients until they are released.",
+    discussion: "A delivery that is under way is not stopped, and its success stands.")
+  @OptionGroup var options: QueueChangeOptions
+  func run() async throws { try await options.make(.hold) }
+}
+
+struct QueueRelease: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "release", abstract: "Let held recipients go; they are due at once.")
+  @OptionGroup var options: QueueChangeOptions
+  func run() async throws { try await options.make(.release) }
+}
+
+struct QueueDelete: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "delete", abstract: "Take recipients out of the queue and tell nobody.",
+    discussion: "The mail is gone for them. An event remains that says who did it. `bounce` tells the senders as well.")
+  @OptionGroup var options: QueueChangeOptions
+  func run() async throws { try await options.make(.delete) }
+}
+
+struct QueueBounce: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bounce", abstract: "Give recipients up now and report the failure to the senders.",
+    discussion: "What is being delivered at this moment is left alone, for it may succeed.")
+  @OptionGroup var options: QueueChangeOptions
+  func run() async throws { try await options.make(.bounce) }
+}

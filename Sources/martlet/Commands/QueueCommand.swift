@@ -1,0 +1,152 @@
+import ArgumentParser
+import ControlPlane
+import Foundation
+import MailQueue
+import MailSyntax
+import SystemWorld
+
+struct QueueCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "queue",
+    abstract: "Look at the queue and change it, whether the server runs or not.",
+    discussion: """
+      A running server is asked through control.sock in its data folder, as its own user or root. Where none runs, \
+      the command opens the queue itself. Every change leaves an event with the name of who made it; `queue show` \
+      tells it.
+      """,
+    subcommands: [
+      QueueList.self, QueueShow.self, QueueRetry.self, QueueHold.self, QueueRelease.self, QueueDelete.self,
+      QueueBounce.self, QueueStatus.self,
+    ])
+}
+
+/// Which recipients are meant. Every given condition must hold.
+struct QueueSelection: ParsableArguments {
+  @Option(help: ArgumentHelp("The message of this id; may be given several times.", valueName: "id"))
+  var id: [String] = []
+  @Option(help: ArgumentHelp("The envelope's sender: user@domain, @domain, or <>.", valueName: "address"))
+  var sender: String?
+  @Option(help: ArgumentHelp("Recipients: user@domain or @domain.", valueName: "address"))
+  var recipient: String?
+  @Option(help: ArgumentHelp("Mail that this user submitted.", valueName: "name"))
+  var user: String?
+  @Option(help: ArgumentHelp("Recipients of this route: outbound, or domain/NAME.", valueName: "route"))
+  var route: String?
+  @Option(help: ArgumentHelp("Recipients in this state: queued or held.", valueName: "state"))
+  var state: String?
+
+  func validate() throws {
+    for text in id where QueueID(text) == nil {
+      throw ValidationError("\"\(text)\" is no queue id: one is \(QueueID.characters) letters and digits.")
+    }
+    if let sender, sender != "<>", !sender.contains("@") {
+      throw ValidationError("\"\(sender)\" is no sender: write user@domain, @domain, or <>.")
+    }
+    if let recipient, !recipient.contains("@") {
+      throw ValidationError("\"\(recipient)\" is no recipient: write user@domain or @domain.")
+    }
+    if let state, RecipientState(rawValue: state) == nil {
+      let states = RecipientState.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("\"\(state)\" is no state: there are \(states).")
+    }
+  }
+
+  var isEmpty: Bool {
+    id.isEmpty && sender == nil && recipient == nil && user == nil && route == nil && state == nil
+  }
+
+  /// One for each id, or one.
+  var filters: [QueueFilter] {
+    var filter = QueueFilter()
+    filter.sender = sender
+    filter.recipient = recipient
+    filter.account = user
+    filter.route = route.map { RouteKey(rawValue: $0) }
+    filter.state = state.flatMap { RecipientState(rawValue: $0) }
+    guard !id.isEmpty else { return [filter] }
+    return id.compactMap { QueueID($0) }.map { id in
+      var one = filter
+      one.id = id
+      return one
+    }
+  }
+}
+
+struct QueueList: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list", abstract: "The messages in the queue, oldest first.",
+    discussion: """
+      A line for each message with its age, its size in bytes, the next attempt and the sender; below it a recipient \
+      and what the last attempt ended with. With --json one object a line.
+      """)
+  static let maximumLimit = 1_000_000
+
+  @OptionGroup var place: PlaceOptions
+  @OptionGroup var selection: QueueSelection
+  @Option(help: ArgumentHelp("At most so many messages.", valueName: "count")) var limit = 100
+  @Option(help: ArgumentHelp("Begin behind the message of this id.", valueName: "id")) var after: String?
+  @Flag(help: "Print JSON.") var json = false
+
+  func validate() throws {
+    guard (1...QueueList.maximumLimit).contains(limit) else {
+      throw ValidationError("--limit is between 1 and \(QueueList.maximumLimit).")
+    }
+    if let after, QueueID(after) == nil { throw ValidationError("\"\(after)\" is no queue id.") }
+  }
+
+  func run() async throws {
+    try await complaining {
+      let listing = try await QueueDesk.serving(try place.place()) { desk in
+        try await QueueListing.fetch(
+          selection.filters, after: after.flatMap { QueueID($0) }, limit: limit, ask: desk.ask)
+      }
+      if json {
+        for entry in listing.entries { Console.print(try QueueText.json(entry)) }
+      } else {
+        Console.print(listing.lines(at: SystemClock().now).joined(separator: "\n"))
+      }
+    }
+  }
+}
+
+struct QueueShow: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "Everything about one message: envelope, recipients, attempts.",
+    discussion: "A message that has left the queue is told of from the history, for as long as that is kept.")
+
+  @OptionGroup var place: PlaceOptions
+  @Argument(help: "The queue id, as the reply to the sender, the log and the Received field have it.") var id: String
+  @Flag(help: "Print JSON.") var json = false
+
+  func validate() throws {
+    guard QueueID(id) != nil else {
+      throw ValidationError("\"\(id)\" is no queue id: one is \(QueueID.characters) letters and digits.")
+    }
+  }
+
+  func run() async throws {
+    guard let id = QueueID(id) else { throw ExitStatus.badData }
+    try await complaining {
+      let answers = try await QueueDesk.serving(try place.place()) { try await $0.ask(.show(id)) }
+      let story = QueueStory(id: id, answers)
+      Console.print(try json ? QueueText.json(story) : story.lines(at: SystemClock().now).joined(separator: "\n"))
+    }
+  }
+}
+
+struct QueueStatus: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "status", abstract: "The running server and how its queue stands.")
+
+  @OptionGroup var place: PlaceOptions
+  @Flag(help: "Print JSON.") var json = false
+
+  func run() async throws {
+    try await complaining {
+      let answers = try await ControlClient.call(.status, socketPath: try place.place().socketPath)
+      for case .status(let status) in answers {
+        Console.print(try json ? QueueText.json(status) : status.lines(at: SystemClock().now).joined(separator: "\n"))
+      }
+    }
+  }
+}

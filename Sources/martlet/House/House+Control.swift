@@ -1,0 +1,35 @@
+import Configuration
+import ControlPlane
+import Foundation
+import MailQueue
+import MailSyntax
+import SMTPSessions
+import SystemWorld
+
+extension House: ControlHandler {
+  var queue: QueueControl { QueueControl(store: store, runner: runner) }
+
+  func status() async throws(ControlFault) -> ServerStatus {
+    ServerStatus(
+      version: Version.current, hostName: configuration.hostName.description,
+      processID: ProcessInfo.processInfo.processIdentifier, startedAt: Timestamp(startedAt),
+      listeners: configuration.listeners.indices.flatMap { index in
+        endpoints(index).map {
+          ServerStatus.Listener(role: configuration.listeners[index].role.rawValue, address: $0.description)
+        }
+      },
+      queue: try await queue.standing())
+  }
+
+  func backup(to folder: String) async throws(ControlFault) -> BackupFacts {
+    do {
+      let record = try await BackupFolder.make(
+        store, usersFile: configuration.usersFile, dataFolder: configuration.dataFolder, to: folder, at: clock.now)
+      return BackupFacts(record, in: folder)
+    } catch let fault as ControlFault {
+      throw fault
+    } catch {
+      throw ControlFault(.failed, "\(error)")
+    }
+  }
+}

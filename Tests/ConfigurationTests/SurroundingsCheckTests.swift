@@ -1,0 +1,234 @@
+import Accounts
+import Foundation
+import MailSyntax
+import Testing
+
+@testable import Configuration
+
+/// A file system in memory: what isn't in it is missing.
+struct MemoryFiles: SurroundingFiles {
+  var states: [String: FileState] = [:]
+  var contents: [String: [UInt8]] = [:]
+  var denied: Set<String> = []
+  let workingFolder = "/"
+
+  func read(_ path: String, maximumOctets: Int) throws(FileTrouble) -> [UInt8] {
+    guard !denied.contains(path) else { throw FileTrouble(path, .denied) }
+    guard let content = contents[path] else { throw FileTrouble(path, .missing) }
+    guard content.count <= maximumOctets else { throw FileTrouble(path, .tooLarge) }
+    return content
+  }
+
+  func state(of path: String) throws(FileTrouble) -> FileState {
+    guard !denied.contains(path) else { throw FileTrouble(path, .denied) }
+    guard let state = states[path] else { throw FileTrouble(path, .missing) }
+    return state
+  }
+}
+
+@Suite("Surroundings check")
+struct SurroundingsCheckTests {
+  struct Broken: Error, CustomStringConvertible {
+    let description: String
+  }
+
+  static let now = UTCInstant(seconds: 1_700_000_000)
+
+  static let text = """
+    hostname: mail.example.com
+    data: /data
+    users: /users.json
+    listen: {submissions: ":465"}
+    tls:
+      certificates:
+        - chain: /c.pem
+          key: /k.pem
+      trust_roots: /roots.pem
+    domains:
+      example.com:
+        recipients: [postmaster, anna]
+        deliver: {maildir: "/mail/%d/%n"}
+      example.org:
+        recipients: [postmaster]
+        deliver: {lmtp: "unix:/run/lmtp"}
+    outbound:
+      route: smarthost
+      smarthost:
+        host: smtp.example.net
+        user: me
+        password_file: /password
+
+    """
+
+  /// Everything in order.
+  static var files: MemoryFiles {
+    var files = MemoryFiles()
+    files.states = [
+      "/": FileState(.folder, permissions: 0o755, isWritable: false, isExecutable: true),
+      "/data": FileState(.folder, permissions: 0o700, isExecutable: true),
+      "/users.json": FileState(.file, permissions: 0o600), "/k.pem": FileState(.file, permissions: 0o640),
+      "/password": FileState(.file, permissions: 0o600),
+      "/mail": FileState(.folder, permissions: 0o755, isExecutable: true),
+      "/run/lmtp": FileState(.socket, permissions: 0o666),
+      "/bin/token": FileState(.file, permissions: 0o755, isExecutable: true),
+    ]
+    files.contents = [
+      "/users.json": Array(
+        #"{"version":1,"users":[{"name":"a","password_hash":"$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","priority":"normal","limits":{},"senders":["a@example.com"]}]}"#
+          .utf8),
+      "/password": Array("secret\n".utf8),
+    ]
+    return files
+  }
+
+  static let facts = CertificateFacts(
+    dnsNames: ["mail.example.com"], notValidBefore: now + .seconds(-86_400), notValidAfter: now + .seconds(90 * 86_400))
+
+  private func check(
+    _ text: String = text, _ files: MemoryFiles = files, facts: CertificateFacts? = facts, rootsAreGood: Bool = true
+  ) throws -> [String] {
+    let check = SurroundingsCheck(
+      files: files, now: Self.now,
+      loadCertificate: { pair in
+        guard let facts else { throw Broken(description: "\(pair.chain): broken") }
+        return facts
+      },
+      loadTrustRoots: { path in
+        guard rootsAreGood else { throw Broken(description: "\(path): no certificate") }
+      })
+    return check.findings(for: try parse(text)).map {
+      "\($0.position?.description ?? "-"): \($0.severity.rawValue): \($0.text)"
+    }
+  }
+
+  @Test("where all is in order nothing is found")
+  func order() throws { #expect(try check() == []) }
+
+  @Test("the data folder is a folder, writable, and nobody else's")
+  func dataFolder() throws {
+    var files = Self.files
+    files.states["/data"] = FileState(.file, permissions: 0o600)
+    #expect(try check(Self.text, files) == ["2:1: error: /data: this is not a folder"])
+    files.states["/data"] = FileState(.folder, permissions: 0o700, isWritable: false, isExecutable: true)
+    #expect(try check(Self.text, files) == ["2:1: error: /data: this process may not write there"])
+    files.states["/data"] = FileState(.folder, permissions: 0o755, isExecutable: true)
+    #expect(
+      try check(Self.text, files) == [
+        "2:1: warning: /data: everybody on this machine may look into it, mail and password hashes included"
+      ])
+    files.states["/data"] = nil
+    #expect(
+      try check(Self.text, files) == ["2:1: error: /data: there is no such folder, and this process may not make it"])
+    files.states["/"] = FileState(.folder, permissions: 0o755, isWritable: true, isExecutable: true)
+    #expect(try check(Self.text, files) == [])
+    files.denied = ["/data"]
+    #expect(try check(Self.text, files) == ["2:1: error: /data: permission denied"])
+  }
+
+  @Test("the users file is there, readable and sound")
+  func users() throws {
+    var files = Self.files
+    files.contents["/users.json"] = nil
+    #expect(try check(Self.text, files) == ["3:1: warning: /users.json: there is no such file, so nobody can submit"])
+    files.contents["/users.json"] = Array(#"{"version":1,"users":[]}"#.utf8)
+    #expect(try check(Self.text, files) == ["3:1: warning: /users.json: there is no user, so nobody can submit"])
+    files.contents["/users.json"] = Array("{".utf8)
+    #expect(try check(Self.text, files).first?.hasPrefix("3:1: error: /users.json: ") == true)
+    files.denied = ["/users.json"]
+    #expect(try check(Self.text, files) == ["3:1: error: /users.json: permission denied"])
+    files = Self.files
+    files.states["/users.json"] = FileState(.file, permissions: 0o644)
+    #expect(try check(Self.text, files) == ["3:1: warning: /users.json: everybody on this machine may read it"])
+  }
+
+  @Test("certificates are a pair, in their time, and carry the host name")
+  func certificates() throws {
+    #expect(try check(facts: nil) == ["7:7: error: /c.pem: broken"])
+    var facts = CertificateFacts(
+      dnsNames: ["*.example.com"], notValidBefore: Self.facts.notValidBefore, notValidAfter: Self.now)
+    #expect(try check(facts: facts) == ["7:7: error: /c.pem: the certificate has expired"])
+    facts = CertificateFacts(
+      dnsNames: ["*.example.com"], notValidBefore: Self.facts.notValidBefore,
+      notValidAfter: Self.now + .seconds(3 * 86_400 + 5))
+    #expect(try check(facts: facts) == ["7:7: warning: /c.pem: the certificate expires in 3 days"])
+    facts = CertificateFacts(
+      dnsNames: ["mail.example.org"], notValidBefore: Self.now + .seconds(1), notValidAfter: Self.facts.notValidAfter)
+    #expect(
+      try check(facts: facts) == [
+        "7:7: error: /c.pem: the certificate is not valid yet",
+        "7:7: warning: no certificate carries mail.example.com, so clients that connect to this name will refuse it",
+      ])
+    var files = Self.files
+    files.states["/k.pem"] = FileState(.file, permissions: 0o644)
+    #expect(try check(Self.text, files) == ["8:7: warning: /k.pem: everybody on this machine may read it"])
+    #expect(try check(rootsAreGood: false) == ["9:3: error: /roots.pem: no certificate"])
+  }
+
+  @Test("mail can be put where it is to go")
+  func destinations() throws {
+    var files = Self.files
+    files.states["/mail"] = nil
+    #expect(try check(Self.text, files) == ["13:15: error: /mail: this process can make no Maildir there"])
+    files.states["/mail"] = FileState(.folder, permissions: 0o755, isWritable: false, isExecutable: true)
+    #expect(try check(Self.text, files) == ["13:15: error: /mail: this process can make no Maildir there"])
+    files = Self.files
+    files.states["/run/lmtp"] = nil
+    #expect(try check(Self.text, files) == ["16:15: warning: /run/lmtp: no socket is there now"])
+  }
+
+  @Test("the password file holds a password, for us alone")
+  func password() throws {
+    var files = Self.files
+    files.states["/password"] = FileState(.file, permissions: 0o644)
+    #expect(try check(Self.text, files) == ["22:5: warning: /password: everybody on this machine may read it"])
+    files.contents["/password"] = Array("\nsecret".utf8)
+    #expect(
+      try check(Self.text, files) == ["22:5: error: /password: the first line, which is the secret, is empty"])
+    files.contents["/password"] = nil
+    #expect(try check(Self.text, files) == ["22:5: error: /password: there is no such file"])
+    files.contents["/password"] = [UInt8](repeating: 0x61, count: SecretFile.maximumOctets + 1)
+    #expect(try check(Self.text, files) == ["22:5: error: /password: the file is too large"])
+  }
+
+  @Test("the token's program can be run")
+  func token() throws {
+    let text = Self.text.replacing("password_file: /password", with: "token_command: [/bin/token, -x]")
+    #expect(try check(text) == [])
+    var files = Self.files
+    files.states["/bin/token"] = FileState(.file, permissions: 0o644)
+    #expect(try check(text, files) == ["22:5: error: /bin/token: this is no program that this process may run"])
+    files.states["/bin/token"] = nil
+    #expect(try check(text, files) == ["22:5: error: /bin/token: this is no program that this process may run"])
+  }
+
+  @Test(
+    "a secret is the first line of its file, whatever ends it",
+    arguments: ["pass word", "pass word\n", "pass word\r\nmore"])
+  func secret(_ content: String) throws {
+    let files = MemoryFiles(contents: ["/p": Array(content.utf8)])
+    let secret = try SecretFile.read("/p", files: files)
+    #expect(secret.isEqual(inConstantTimeTo: Secret("pass word")))
+    #expect("\(secret)" == "(redacted)")
+  }
+
+  @Test("the machine's files say what they are")
+  func system() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "martlet-\(UInt64.random(in: 0 ... .max))")
+      .path()
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let path = "\(folder)/file"
+    let content = [UInt8]((0..<200_000).map { UInt8(truncatingIfNeeded: $0) })
+    try Data(content).write(to: URL(filePath: path))
+    try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: path)
+    let files = SystemFiles()
+    #expect(try files.read(path, maximumOctets: 200_000) == content)
+    #expect(throws: FileTrouble(path, .tooLarge)) { try files.read(path, maximumOctets: 100_000) }
+    #expect(throws: FileTrouble("\(path)s", .missing)) { try files.read("\(path)s", maximumOctets: 1) }
+    let state = try files.state(of: path)
+    #expect(state.kind == .file && state.permissions == 0o640 && state.isWritable && !state.isExecutable)
+    #expect(try files.state(of: folder).kind == .folder)
+    #expect(throws: FileTrouble("\(path)/x", .missing)) { try files.state(of: "\(path)/x") }
+    #expect(files.workingFolder == FileManager.default.currentDirectoryPath)
+  }
+}

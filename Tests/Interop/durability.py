@@ -1,0 +1,270 @@
+"""250 means durable: what strace sees, what kill -9 leaves, and in the long lane what a power cut leaves."""
+
+import contextlib
+import fcntl
+import os
+import random
+import re
+import smtplib
+import struct
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+from harness import PEERS, PROJECT, Background, Failed, Letter, Missing, case, check, program, run_client
+from serve import Serve
+from wire import Wire
+
+# Deliveries that may be under way on one route: each may happen twice when the power goes (Documentation/Queue.md).
+ROUTE_CONCURRENCY = 20
+
+
+# strace
+
+def events(trace):
+    """(call, path, text) of each finished system call, in the order they finished; and of each write as it began."""
+    pending = {}
+    for line in trace.splitlines():
+        head = re.match(r"(\d+)\s+(?:[\d:.]+\s+)?(.*)", line)
+        if not head:
+            continue
+        thread, rest = head.groups()
+        if resumed := re.match(r"<\.\.\. (\w+) resumed>(.*)", rest):
+            started = pending.pop(thread, None)
+            if started:
+                yield ("done", *started)
+            continue
+        if not (call := re.match(r"(\w+)\((\d+<([^>]*)>)?(.*)", rest)):
+            continue
+        name, _, path, text = call.groups()
+        yield ("begun", name, path or "", text)
+        if rest.endswith("<unfinished ...>"):
+            pending[thread] = (name, path or "", text)
+        else:
+            yield ("done", name, path or "", text)
+
+
+SYNCS = ("fdatasync", "fsync")
+
+
+def check_order(trace, token):
+    """The message's bytes written, their file synced, the commit synced, and only then the 250."""
+    seen = list(events(trace))
+
+    def first(after, what, test):
+        for index in range(after, len(seen)):
+            if test(*seen[index]):
+                return index
+        raise Failed(f"{what} is not in the trace")
+
+    asked = first(0, "the 354", lambda moment, call, path, text: moment == "begun" and path.startswith("socket:") and '"354 ' in text)
+    reply = first(asked + 1, "the 250 after the data",
+                  lambda moment, call, path, text: moment == "begun" and path.startswith("socket:") and '"250 ' in text)
+    body = first(asked, "the write of the body",
+                 lambda moment, call, path, text: moment == "done" and token in text and "/data/" in path)
+    file = seen[body][2]
+    synced = first(body, f"the sync of {file}",
+                   lambda moment, call, path, text: moment == "done" and call in SYNCS and path == file)
+    check(not file.endswith("-wal"), f"the body went into the database: {file}")
+    commit = first(synced, "the write of the commit",
+                   lambda moment, call, path, text: moment == "done" and path.endswith("-wal") and call not in SYNCS)
+    durable = first(commit, "the sync of the commit",
+                    lambda moment, call, path, text: moment == "done" and path.endswith("-wal") and call in SYNCS)
+    check(durable < reply, "the 250 left before the sync of the body and of the commit had returned")
+
+
+@case("under strace no 250 leaves before the sync of the body and of the commit", "durability", ids=("SMTP-030",))
+def syncs_first(bench):
+    place = bench.place("strace")
+    trace = place / "trace"
+    under = [program("strace", "strace"), "-f", "-y", "-s", "4096", "-o", trace, "-e",
+             "trace=write,writev,pwrite64,pwritev,pwritev2,sendto,sendmsg,fsync,fdatasync"]
+    try:
+        server = Serve(bench.martlet, place, under=under)
+    except Failed as problem:
+        if trace.exists() and "PTRACE" in trace.read_text("utf-8", "replace"):
+            raise Missing("strace may not trace here") from None
+        raise problem
+    letters = [Letter(to=["bob@example.org"]) for _ in range(5)]
+    try:
+        for letter in letters:
+            trace_before = trace.stat().st_size
+            with Wire(server.ports["relay"]) as wire:
+                wire.expect(220)
+                wire.ask("EHLO client.example.org", 250)
+                wire.ask(f"MAIL FROM:<{letter.sender}>", 250)
+                wire.ask(f"RCPT TO:<{letter.to[0]}>", 250)
+                wire.ask("DATA", 354)
+                wire.send(letter.stuffed())
+                wire.expect(250, of="the end of data")
+            time.sleep(0.3)  # strace writes on its own time
+            with open(trace, "rb") as file:
+                file.seek(trace_before)
+                check_order(file.read().decode("utf-8", "replace"), letter.token)
+    finally:
+        server.stop()
+
+
+# kill -9
+
+class Load:
+    """Clients that submit to example.org without pause, and know which letters were answered 250."""
+
+    def __init__(self, server, clients=4):
+        self.server = server
+        self.accepted, self.lock, self.over = [], threading.Lock(), False
+        self.threads = [threading.Thread(target=self.run) for _ in range(clients)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self):
+        while not self.over:
+            try:
+                with smtplib.SMTP("127.0.0.1", self.server.ports["relay"], timeout=5) as client:
+                    while not self.over:
+                        letter = Letter(to=["bob@example.org"], body="A line of a letter.\n" * random.choice((1, 400)))
+                        client.sendmail(letter.sender, letter.to, letter.wire)
+                        with self.lock:
+                            self.accepted.append(letter)
+            except (OSError, smtplib.SMTPException):
+                time.sleep(0.02)
+
+    def stop(self):
+        self.over = True
+        for thread in self.threads:
+            thread.join()
+
+
+def check_all_there(server, letters, rounds):
+    """Every accepted letter is in the Maildir, whole, and hardly any twice."""
+    check(letters, "no letter was accepted: the load proved nothing")
+    twice = 0
+    for letter in letters:
+        found = server.maildir.wait(letter, seconds=60)
+        for delivered in found:
+            delivered.check_intact(letter)
+        twice += len(found) - 1
+    check(twice <= rounds * ROUTE_CONCURRENCY, f"{twice} of {len(letters)} arrived twice in {rounds} rounds")
+
+
+@case("after kill -9 in a loop under load every message answered 250 is there", "durability", ids=("SMTP-031",))
+def kill_loop(bench):
+    server = Serve(bench.martlet, bench.place("kill"))
+    rounds = 8
+    load = Load(server)
+    try:
+        for _ in range(rounds):
+            time.sleep(random.uniform(0.2, 1.2))
+            server.kill()
+            server.start()
+        load.stop()
+        check_all_there(server, load.accepted, rounds)
+    finally:
+        load.stop()
+        server.stop()
+
+
+# Power cuts
+
+# _IOR('X', 125, __u32), and the flag that throws the journal's unwritten part away: <linux/ext4.h>
+EXT4_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
+
+
+class Disk:
+    """An ext4 file system on a loop device whose power can be cut."""
+
+    def __init__(self, folder, mebibytes=1024):
+        if os.geteuid() != 0:
+            raise Missing("a loop device needs root")
+        self.image, self.mount = folder / "disk.img", folder / "disk"
+        self.mount.mkdir()
+        with open(self.image, "wb") as file:
+            file.truncate(mebibytes << 20)
+        run_client([program("mkfs.ext4", "e2fsprogs"), "-q", "-F", self.image])
+        self.attach()
+
+    def attach(self):
+        done = subprocess.run(["mount", "-o", "loop", self.image, self.mount], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Missing(f"this machine mounts no loop device: {done.stderr.strip()}")
+
+    def cut(self):
+        """Nothing that was not synced survives this."""
+        handle = os.open(self.mount, os.O_RDONLY)
+        try:
+            fcntl.ioctl(handle, EXT4_IOC_SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
+        finally:
+            os.close(handle)
+
+    def detach(self):
+        for _ in range(50):
+            if subprocess.run(["umount", self.mount], capture_output=True).returncode == 0:
+                return
+            time.sleep(0.1)
+        raise Failed("the disk stays busy")
+
+
+@case("after 20 power cuts on ext4 every message answered 250 is there", "long", ids=("SMTP-031",))
+def power_cuts(bench):
+    disk = Disk(bench.place("power"))
+    server, rounds, accepted = None, 20, []
+    try:
+        place = disk.mount / "martlet"
+        place.mkdir()
+        server = Serve(bench.martlet, place)
+        # The set-up itself is not what is tested.
+        os.sync()
+        for _ in range(rounds):
+            load = Load(server)
+            try:
+                time.sleep(random.uniform(0.5, 2))
+                disk.cut()
+                server.kill()
+            finally:
+                load.stop()
+            accepted += load.accepted
+            server.background.handle.close()
+            disk.detach()
+            disk.attach()
+            server.maildir.known.clear()
+            server.start()
+        check_all_there(server, accepted, rounds)
+    finally:
+        if server:
+            server.stop()
+            server.background.handle.close()
+        with contextlib.suppress(Failed):
+            disk.detach()
+
+
+# Many idle connections
+
+@case("mail flows while 5,000 TLS connections are idle", "long")
+def idle_connections(bench):
+    generator = PEERS / "loadgen"
+    run_client([program("cc", "gcc"), "-O2", "-o", generator, PROJECT / "Benchmarks/loadgen.c", "-lssl", "-lcrypto",
+                "-lpthread"])
+    limits = ("limits:\n  connections: 20000\n  connections_per_address: 20000\n"
+              "  handshakes_per_address_per_minute: 100000\n")
+    server = Serve(bench.martlet, bench.place("idle"), limits=limits)
+    seconds, count = 60, 5000
+    load = Background([generator, "-p", server.ports["relay"], "-c", count, "-t", "starttls", "-T", 2, "-I", seconds],
+                      bench.place("load") / "log")
+    try:
+        until = time.monotonic() + seconds - 20
+        while load.output().count("IDLE_READY") < 2:
+            check(time.monotonic() < until, f"the connections did not come up:\n{load.output()[-500:]}")
+            time.sleep(0.2)
+        held = sum(map(int, re.findall(r"IDLE_READY idle=(\d+)", load.output())))
+        check(held == count, f"{held} of {count} connections are held")
+        pid = server.background.process.pid
+        check(len(list(Path(f"/proc/{pid}/fd").iterdir())) >= count, "the server does not hold them")
+        for _ in range(20):
+            letter = Letter(to=["bob@example.org"])
+            server.submit(letter)
+            server.maildir.wait(letter)
+        check(len(list(Path(f"/proc/{pid}/fd").iterdir())) >= count, "idle connections were dropped")
+    finally:
+        load.stop()
+        server.stop()

@@ -1,0 +1,38 @@
+"""A certificate authority for one test, made with openssl: ECDSA on P-256."""
+
+import subprocess
+from pathlib import Path
+
+from harness import program
+
+
+class Authority:
+    """`ca` is the certificate to trust; `issue` makes a chain and a key for a host name."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.ca = self.folder / "ca.pem"
+        self.count = 0
+        self.openssl("req", "-x509", *self.new_key("ca.key"), "-out", "ca.pem", "-days", "2", "-subj",
+                     "/CN=Interop CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+
+    def issue(self, name, *others, days=2):
+        """The paths of a chain (leaf alone: the CA signs it) and its key. Names are DNS unless they say `IP:`."""
+        self.count += 1
+        leaf, key = f"{self.count}.pem", f"{self.count}.key"
+        names = ",".join(other if ":" in other else f"DNS:{other}" for other in (name, *others))
+        (self.folder / "extensions").write_text(
+            f"subjectAltName={names}\nbasicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
+            "extendedKeyUsage=serverAuth\n")
+        self.openssl("req", *self.new_key(key), "-out", "request.pem", "-subj", f"/CN={name}")
+        self.openssl("x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                     "-out", leaf, "-days", str(days), "-extfile", "extensions")
+        return self.folder / leaf, self.folder / key
+
+    @staticmethod
+    def new_key(path):
+        return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", path]
+
+    def openssl(self, *options):
+        subprocess.run([program("openssl", "openssl"), *options], cwd=self.folder, check=True, capture_output=True)

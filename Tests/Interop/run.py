@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Real mail clients and real next hops against the `martlet` binary.
+
+Each case has a sentence for a name. The last line says how many passed, failed and were skipped; the exit code is 1
+when one failed. A peer that is not installed is a skip, and in CI (CI=true) a failure.
+"""
+
+import argparse
+import re
+import sys
+import time
+import traceback
+
+import harness
+import clients  # noqa: F401  (each of these registers its cases)
+import refusals  # noqa: F401
+import hygiene  # noqa: F401
+import next_hops  # noqa: F401
+import durability  # noqa: F401
+
+GROUPS = ("clients", "refusals", "hops", "durability", "long")
+EVERYDAY = GROUPS[:-1]
+
+
+def perform(case, bench):
+    """Runs one case and gives its mark and what there is to say."""
+    started = time.monotonic()
+    try:
+        case.body(bench)
+        mark, words = "passed", ""
+    except harness.Missing as missing:
+        mark, words = ("failed" if harness.IN_CI else "skipped"), str(missing)
+    except harness.Failed as failure:
+        mark, words = "failed", str(failure)
+    except Exception:  # A client that raises is a case that failed; its trace says where.
+        mark, words = "failed", traceback.format_exc(limit=-6)
+    return mark, words, time.monotonic() - started
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--martlet", default=str(harness.PROJECT / ".build/debug/martlet"), help="the binary to test")
+    parser.add_argument("--group", action="append", choices=GROUPS, help=f"default: {', '.join(EVERYDAY)}")
+    parser.add_argument("--only", metavar="PATTERN", help="cases whose name matches this regular expression")
+    parser.add_argument("--list", action="store_true", help="print the names of the cases and stop")
+    parser.add_argument("--keep", action="store_true", help="leave the folders of the run behind")
+    options = parser.parse_args()
+
+    groups = options.group or (GROUPS if options.list else EVERYDAY)
+    chosen = [case for case in harness.CASES if case.group in groups]
+    if options.only:
+        chosen = [case for case in chosen if re.search(options.only, case.name)]
+    if options.list:
+        for case in chosen:
+            print(case.label())
+        return 0
+
+    bench = harness.Bench(options.martlet, options.keep)
+    if not bench.martlet.exists():
+        sys.exit(f"{bench.martlet} is not there: build it with `swift build --product martlet`")
+    count = {"passed": 0, "failed": 0, "skipped": 0}
+    group = None
+    try:
+        for case in chosen:
+            if case.group != group:
+                group = case.group
+                print(f"\n{group}")
+            mark, words, seconds = perform(case, bench)
+            count[mark] += 1
+            sign = {"passed": "✔", "failed": "✘", "skipped": "–"}[mark]
+            print(f"  {sign} {case.label():<100} {seconds:6.2f} s", flush=True)
+            for line in words.splitlines():
+                print(f"      {line}", flush=True)
+            if mark == "failed" and bench.server is not None:
+                for line in bench.server.log().splitlines():
+                    print(f"      | {line}")
+    finally:
+        orderly = bench.close()
+    if not orderly:
+        count["failed"] += 1
+        print("  ✘ martlet dev ends within its bound when asked to")
+    print(f"\n{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
+    return 1 if count["failed"] or not count["passed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

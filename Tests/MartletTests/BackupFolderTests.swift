@@ -1,0 +1,146 @@
+import ControlPlane
+import Foundation
+import MailQueue
+import MailSyntax
+import NIOCore
+import QueueStorage
+import SystemWorld
+import Testing
+
+@testable import martlet
+
+@Suite("Backup and restore")
+struct BackupFolderTests {
+  private func open(_ folder: String) async throws -> SegmentedQueueStore {
+    var options = StoreOptions()
+    options.segmentSize = .mebibytes(1)
+    options.reserve = .kibibytes(64)
+    options.freeSpaceFloor = .kibibytes(64)
+    return try await SegmentedQueueStore.open(folder: folder, options: options, clock: SystemClock(), events: NoLog())
+  }
+
+  private func add(_ number: Int, to store: SegmentedQueueStore) async throws -> QueueID {
+    let queued = try Sample.message(
+      number, age: .zero, from: "a@example.org", to: [("b@there.example", .queued, .zero, nil)])
+    let body = try store.beginBody()
+    if case .later(let written) = body.write(ByteBuffer(string: "Subject: \(number)\r\n\r\nhello\r\n")) {
+      await written()
+    }
+    _ = try await store.commit(
+      queued.message, body: body, event: MailEvent(.accepted, [.init("id", .text(queued.id.description))]))
+    return queued.id
+  }
+
+  private func body(of id: QueueID, in store: SegmentedQueueStore) async throws -> String {
+    let reader = try await store.openBody(of: id)
+    var text = ""
+    while let piece = try await reader.next() { text += String(buffer: piece) }
+    return text
+  }
+
+  /// A data folder with two messages and a users file, and a backup of it.
+  private func makeBackup(in folder: TestFolder) async throws -> [QueueID] {
+    let data = folder.path + "/data"
+    try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
+    try SecretFiles.replace(data + "/users.json", with: Array("users".utf8))
+    let store = try await open(data)
+    let ids = [try await add(1, to: store), try await add(2, to: store)]
+    let record = try await BackupFolder.make(
+      store, usersFile: data + "/users.json", dataFolder: data, to: folder.path + "/backup", at: Sample.now)
+    #expect(record.messages == 2 && record.damaged.isEmpty)
+    await store.close()
+    return ids
+  }
+
+  @Test("bring back every message with its body, held, and the users")
+  func roundTrip() async throws {
+    let folder = try TestFolder()
+    let ids = try await makeBackup(in: folder)
+    #expect(!FileManager.default.fileExists(atPath: folder.path + "/backup.unfinished"))
+    let restored = folder.path + "/restored"
+    let record = try BackupFolder.restore(
+      folder.path + "/backup", to: restored, usersFile: restored + "/users.json")
+    #expect(record.messages == 2 && record.madeAt == Timestamp(Sample.now))
+    #expect(FileManager.default.contents(atPath: restored + "/users.json") == Data("users".utf8))
+    #expect(!FileManager.default.fileExists(atPath: restored + "/restore.unfinished"))
+
+    let store = try await open(restored)
+    for (number, id) in zip(1..., ids) {
+      #expect(try await store.message(id)?.recipients.map(\.state) == [.held])
+      #expect(try await body(of: id, in: store) == "Subject: \(number)\r\n\r\nhello\r\n")
+    }
+    let counts = try await store.counts()
+    #expect(counts == QueueCounts(messages: 2, recipientsQueued: 0, recipientsHeld: 2))
+    await store.close()
+  }
+
+  @Test("a backup never goes over what is there")
+  func occupied() async throws {
+    let folder = try TestFolder()
+    _ = try await makeBackup(in: folder)
+    let store = try await open(folder.path + "/data")
+    await #expect(throws: ControlFault.self) {
+      _ = try await BackupFolder.make(
+        store, usersFile: "", dataFolder: folder.path + "/data", to: folder.path + "/backup", at: Sample.now)
+    }
+    await store.close()
+    #expect(try BackupFolder.record(of: folder.path + "/backup").messages == 2)
+  }
+
+  @Test("a folder without its record is no backup", arguments: ["missing", "garbled", "later"])
+  func noBackup(_ kind: String) throws {
+    let folder = try TestFolder()
+    switch kind {
+    case "garbled": try Data("{".utf8).write(to: URL(filePath: folder.path + "/backup.json"))
+    case "later":
+      let text =
+        #"{"format":2,"program":"9.0","made_at":"2026-11-22T11:45:00.000Z","messages":0,"bytes":0,"damaged":[]}"#
+      try Data(text.utf8).write(to: URL(filePath: folder.path + "/backup.json"))
+    case _: break
+    }
+    #expect(throws: FileTrouble.self) {
+      _ = try BackupFolder.restore(folder.path, to: folder.path + "/new", usersFile: folder.path + "/new/users.json")
+    }
+    #expect(!FileManager.default.fileExists(atPath: folder.path + "/new"))
+  }
+
+  @Test("a restore goes into no folder that holds something, and leaves it as it is")
+  func notEmpty() async throws {
+    let folder = try TestFolder()
+    _ = try await makeBackup(in: folder)
+    let data = folder.path + "/data"
+    let before = try FileManager.default.contentsOfDirectory(atPath: data).sorted()
+    #expect(throws: ControlFault.self) {
+      _ = try BackupFolder.restore(folder.path + "/backup", to: data, usersFile: data + "/users.json")
+    }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: data).sorted() == before)
+  }
+
+  @Test("an interrupted restore has left no queue, and is begun again by the same command")
+  func interrupted() async throws {
+    let folder = try TestFolder()
+    let ids = try await makeBackup(in: folder)
+    let restored = folder.path + "/restored"
+    // As a kill leaves it: half of the files moved, the database not.
+    for path in ["/restore.unfinished/segments", "/segments"] {
+      try FileManager.default.createDirectory(atPath: restored + path, withIntermediateDirectories: true)
+    }
+    try Data("half".utf8).write(to: URL(filePath: restored + "/segments/000001.segment"))
+    #expect(!OperatingPlace.holdsQueue(restored))
+    _ = try BackupFolder.restore(folder.path + "/backup", to: restored, usersFile: restored + "/users.json")
+    let store = try await open(restored)
+    #expect(try await store.list(QueueFilter(), after: nil, limit: 10).map(\.id) == ids)
+    await store.close()
+  }
+
+  @Test("tell how to let the restored mail go")
+  func notice() throws {
+    let record = BackupFolder.Record(
+      format: 1, program: "0.1.0", madeAt: Timestamp(Sample.now), messages: 2, bytes: 10, damaged: [])
+    let lines = RestoreCommand.lines(record, "/var/lib/martlet")
+    expectFits(lines)
+    #expect(lines.contains { $0.contains("martlet queue release --all --data /var/lib/martlet") })
+    #expect(lines[0] == "2 messages of 2026-11-22T11:45:00.000Z restored into /var/lib/martlet.")
+    #expect(lines[1] == "All are held.")
+  }
+}

@@ -1,0 +1,101 @@
+import ArgumentParser
+import ControlPlane
+import MailQueue
+import Testing
+
+@testable import martlet
+
+@Suite("The commands of an operator")
+struct CommandTests {
+  static let id = Sample.id(1).description
+
+  @Test(
+    "are refused where it isn't clear what is meant",
+    arguments: [
+      (["delete"], "--data"), (["delete", "--data", "/d"], "--all"), (["bounce", "--data", "/d"], "--all"),
+      (["hold", "--data", "/d"], "--all"), (["retry", "--data", "/d"], "--all"),
+      (["release", "--data", "/d"], "--all"),
+      (["delete", "--data", "/d", "--all", "--sender", "a@example.org"], "--all means"),
+      (["delete", "--data", "/d", "--config", "/c", "--all"], "--data"),
+      (["delete", "--data", "/d", "--id", "nonsense"], "no queue id"),
+      (["delete", "--data", "/d", "--sender", "example.org"], "no sender"),
+      (["delete", "--data", "/d", "--recipient", "anna"], "no recipient"),
+      (["delete", "--data", "/d", "--state", "asleep"], "no state"),
+      (["list", "--data", "/d", "--limit", "0"], "--limit"), (["list", "--data", "/d", "--after", "x"], "no queue id"),
+      (["show", "--data", "/d", "x"], "no queue id"),
+    ])
+  func refused(_ arguments: [String], _ words: String) {
+    let error = #expect(throws: (any Error).self) { try QueueCommand.parseAsRoot(arguments) }
+    guard let error else { return }
+    #expect(QueueCommand.exitCode(for: error) == .validationFailure)
+    #expect(QueueCommand.fullMessage(for: error).contains(words))
+  }
+
+  @Test("--all means the whole queue, conditions are joined, and each id has its filter")
+  func filters() throws {
+    let all = try #require(try QueueCommand.parseAsRoot(["delete", "--data", "/d", "--all"]) as? QueueDelete)
+    #expect(all.options.selection.filters == [QueueFilter()])
+
+    let some = try #require(
+      try QueueCommand.parseAsRoot([
+        "hold", "--data", "/d", "--id", CommandTests.id, "--id", Sample.id(2).description, "--sender", "<>",
+        "--recipient", "@example.org", "--user", "anna", "--route", "outbound", "--state", "queued",
+      ]) as? QueueHold)
+    var expected = QueueFilter()
+    expected.sender = "<>"
+    expected.recipient = "@example.org"
+    expected.account = "anna"
+    expected.route = Sample.outbound
+    expected.state = .queued
+    #expect(
+      some.options.selection.filters
+        == [Sample.id(1), Sample.id(2)].map { id in
+          var filter = expected
+          filter.id = id
+          return filter
+        })
+  }
+
+  @Test(
+    "on users are refused before anything is asked or written",
+    arguments: [
+      (["add", "--data", "/d", "printer"], "--sender"),
+      (["add", "--data", "/d", "a@example.org", "--sender", "nonsense"], "no sender"),
+      (["add", "--data", "/d", "a@example.org", "--priority", "urgent"], "no priority"),
+      (["add", "--data", "/d", "a@example.org", "--messages-per-hour=-1"], "0 or more"),
+      (["add", "--data", "/d", "a@example.org", "--password-file", "/p", "--password-stdin"], "one source"),
+      (["add", "--data", "/d", "a\nb", "--sender", "*"], "user name"),
+      (["add", "a@example.org"], "--data"),
+    ])
+  func refusedUsers(_ arguments: [String], _ words: String) {
+    let error = #expect(throws: (any Error).self) { try UserCommand.parseAsRoot(arguments) }
+    guard let error else { return }
+    #expect(UserCommand.exitCode(for: error) == .validationFailure)
+    #expect(UserCommand.fullMessage(for: error).contains(words))
+  }
+
+  @Test("take no password among their arguments")
+  func noPasswordArgument() {
+    for command in [UserAdd.helpMessage(columns: 80), UserPasswd.helpMessage(columns: 80)] {
+      #expect(command.contains("--password-file") && command.contains("--password-stdin"))
+      #expect(!command.contains("--password <"))
+    }
+  }
+
+  @Test("say what they have changed", arguments: QueueChange.allCases)
+  func reports(_ change: QueueChange) {
+    #expect(change.report(of: 0).hasPrefix("No recipient"))
+    #expect(change.report(of: 1).hasPrefix("1 recipient "))
+    #expect(change.report(of: 2).hasPrefix("2 recipients "))
+    expectFits([change.report(of: 1_000_000)])
+  }
+
+  @Test("end with the documented code for every fault")
+  func exitCodes() {
+    let codes = ControlFault.Kind.allCases.map { ($0, $0.exitCode.rawValue) }
+    for (kind, code) in codes { #expect((64...78).contains(code), "\(kind)") }
+    #expect(ControlFault.Kind.nobodyListens.exitCode == ExitStatus.unavailable)
+    #expect(ControlFault.Kind.notPermitted.exitCode == ExitStatus.notPermitted)
+    #expect(ControlFault.Kind.busy.exitCode == ExitStatus.tryAgain)
+  }
+}

@@ -1,0 +1,121 @@
+import ControlPlane
+import MailQueue
+import MailSyntax
+import Testing
+
+@testable import martlet
+
+@Suite("queue show")
+struct QueueStoryTests {
+  @Test("tells the whole story at 80 columns")
+  func story() throws {
+    let result =
+      "451 4.7.1 <anna@there.example>: Recipient address rejected: Greylisted for 300 seconds (see http://postgrey.example)"
+    let message = try Sample.message(
+      1, age: .seconds(250), from: "app@example.org", to: [("anna@there.example", .queued, .seconds(50), result)],
+      account: "app@example.org")
+    let id = message.id
+    let lines = QueueStory(
+      id: id,
+      Sample.answers(message) + [
+        Sample.event(
+          .accepted, after: .seconds(-250),
+          [
+            ("id", .text(id.description)), ("session", .text("s1")), ("from", .text("<app@example.org>")),
+            ("size", .number(4096)),
+          ]),
+        Sample.event(
+          .deferred, after: .seconds(-249),
+          [
+            ("id", .text(id.description)), ("recipient", .text("anna@there.example")), ("route", .text("outbound")),
+            ("host", .text("mx.there.example [192.0.2.1]:25")),
+            ("tls", .text("TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 verified mx.there.example")),
+            ("attempt", .number(1)), ("result", .text(result)), ("status", .text("4.7.1")), ("due-seconds", .number(1)),
+          ]),
+        Sample.event(
+          .held, after: .seconds(-10),
+          [("id", .text(id.description)), ("recipient", .text("anna@there.example")), ("by", .text("root"))]),
+      ]
+    ).lines(at: Sample.now)
+    expectFits(lines)
+    #expect(
+      lines == [
+        "Message \(id)",
+        "  sender       <app@example.org>",
+        "  received     2026-11-22T11:40:50.000Z, 4m ago",
+        "  expires      2026-11-27T11:40:50.000Z, in 4d",
+        "  size         4096 bytes",
+        "  content      7BIT",
+        "  priority     normal",
+        "  user         app@example.org",
+        "",
+        "Recipients",
+        "  anna@there.example",
+        "    state        queued, next attempt 2026-11-22T11:45:50.000Z, in 50s",
+        "    route        outbound",
+        "    attempts     0",
+        "    last result  451 4.7.1 <anna@there.example>: Recipient address rejected:",
+        "                 Greylisted for 300 seconds (see http://postgrey.example)",
+        "",
+        "History",
+        "  2026-11-22T11:40:50.000Z  message.accepted",
+        "    from         <app@example.org>",
+        "    size         4096",
+        "  2026-11-22T11:40:51.000Z  recipient.deferred  anna@there.example",
+        "    attempt      1",
+        "    host         mx.there.example [192.0.2.1]:25",
+        "    tls          TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 verified",
+        "                 mx.there.example",
+        "    result       451 4.7.1 <anna@there.example>: Recipient address rejected:",
+        "                 Greylisted for 300 seconds (see http://postgrey.example)",
+        "    status       4.7.1",
+        "    route        outbound",
+        "  2026-11-22T11:44:50.000Z  recipient.held  anna@there.example",
+        "    by           root",
+      ])
+  }
+
+  @Test("of a message that has left the queue is its history")
+  func left() throws {
+    let id = Sample.id(3)
+    let lines = QueueStory(id: id, [.eventsOmitted(2), Sample.event(.removed, after: .zero, [("by", .text("eve"))])])
+      .lines(at: Sample.now)
+    #expect(
+      lines == [
+        "Message \(id)",
+        "It has left the queue; this is its history.",
+        "",
+        "History",
+        "  2 older events not shown",
+        "  2026-11-22T11:45:00.000Z  recipient.removed",
+        "    by           eve",
+      ])
+  }
+
+  @Test("keeps to 80 columns whatever a peer wrote")
+  func hostile() throws {
+    let result = String(repeating: "x", count: 500) + "\u{1b}[31m" + String(repeating: "日", count: 90)
+    let address = String(repeating: "a", count: 64) + "@" + String(repeating: "b", count: 60) + ".example"
+    let message = try Sample.message(1, age: .zero, from: address, to: [(address, .queued, .zero, result)])
+    let lines = QueueStory(
+      id: message.id,
+      Sample.answers(message)
+        + [Sample.event(.failed, after: .zero, [("recipient", .text(address)), ("host", .text(result))])]
+    ).lines(at: Sample.now)
+    expectFits(lines)
+    #expect(!lines.joined().unicodeScalars.contains("\u{1b}"))
+  }
+
+  @Test("as JSON is one object, with the message's members only while it is in the queue")
+  func json() throws {
+    let id = Sample.id(3)
+    let gone = QueueStory(id: id, [Sample.event(.removed, after: .zero, [("by", .text("eve"))])])
+    #expect(
+      try QueueText.json(gone)
+        == #"{"events":[{"event":"recipient.removed","fields":{"by":"eve"},"time":"2026-11-22T11:45:00.000Z"}],"#
+        + #""events_omitted":0,"id":"\#(id)","in_queue":false,"recipients":[]}"#)
+    let message = try Sample.message(3, age: .zero, from: nil, to: [("a@there.example", .held, .zero, nil)])
+    let text = try QueueText.json(QueueStory(id: id, Sample.answers(message)))
+    #expect(text.contains(#""in_queue":true"#) && text.contains(#""sender":"<>""#) && text.contains(#""state":"held""#))
+  }
+}
