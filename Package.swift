@@ -156,8 +156,9 @@ let package = Package(
     tests(
       "MartletTests",
       [
-        "martlet", "Accounts", "Configuration", "ControlPlane", "MailQueue", "MailSyntax", "QueueStorage", "Relay",
-        "SMTPGrammar", "SMTPSessions", "SystemWorld", "TransportSecurity", argumentParser, nioCore,
+        "martlet", "Accounts", "Certificates", "Configuration", "ControlPlane", "MailMessage", "MailQueue",
+        "MailSyntax", "PasswordHashing", "QueueStorage", "Relay", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
+        "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioPosix, orderedCollections,
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -211,14 +211,14 @@ public struct SurroundingsCheck: Sendable {
   private func check(_ destination: Configuration.Destination, _ report: inout Report, at place: String) {
     switch destination {
     case .maildir(let path):
-      // As far as it is the same for all mailboxes.
+      // What is the same for all mailboxes is the operator's to make: mail must not go under a disk that isn't mounted.
       let fixed = path.prefix { $0 != "%" }
-      let folder = fixed.count == path.count ? path : String(fixed[..<(fixed.lastIndex(of: "/") ?? fixed.startIndex)])
-      guard !isWritableFolder(folder), !canMake("\(folder)/x") else { return }
+      let folder = fixed[..<(fixed.lastIndex(of: "/") ?? fixed.startIndex)]
+      guard !isWritableFolder(folder.isEmpty ? "/" : String(folder)) else { return }
       report.add(
-        .error, "\(folder.isEmpty ? "/" : folder): this process can make no Maildir there", at: "\(place).maildir",
-        place,
-        remedy: "let the user that runs martlet write there")
+        .error, "\(folder.isEmpty ? "/" : folder): no folder is there that this process may write in",
+        at: "\(place).maildir", place,
+        remedy: "run: install -d -m 700 -o USER \(folder), with the user that runs martlet")
     case .lmtp(.unixSocket(let path)):
       guard (try? files.state(of: path))?.kind != .socket else { return }
       report.add(

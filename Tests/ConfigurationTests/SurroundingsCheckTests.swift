@@ -168,9 +168,9 @@ struct SurroundingsCheckTests {
   func destinations() throws {
     var files = Self.files
     files.states["/mail"] = nil
-    #expect(try check(Self.text, files) == ["13:15: error: /mail: this process can make no Maildir there"])
+    #expect(try check(Self.text, files) == ["13:15: error: /mail: no folder is there that this process may write in"])
     files.states["/mail"] = FileState(.folder, permissions: 0o755, isWritable: false, isExecutable: true)
-    #expect(try check(Self.text, files) == ["13:15: error: /mail: this process can make no Maildir there"])
+    #expect(try check(Self.text, files) == ["13:15: error: /mail: no folder is there that this process may write in"])
     files = Self.files
     files.states["/run/lmtp"] = nil
     #expect(try check(Self.text, files) == ["16:15: warning: /run/lmtp: no socket is there now"])

@@ -62,13 +62,14 @@ public final class ServerConnection: WireDelegate {
     var encrypted = facts
     encrypted.tls = proof.facts
     let authentication = facts.role.isSubmission ? conduct.authenticationOffer(encrypted) : nil
-    // Law 4: a new session. On 465 it has yet to greet; behind STARTTLS it has greeted already.
-    session =
-      facts.role == .submissions
-      ? ServerSession(implicitTLS: proof, facts: facts, settings: settings, authentication: authentication)
-      : ServerSession(afterTLS: proof, facts: facts, settings: settings, authentication: authentication)
     held = ByteBuffer()
     stepDeadline = wire.uptime + settings.limits.commandTime
+    // Law 4: a new session. On 465 it has yet to greet, and `opened` tells of it; behind STARTTLS it has greeted already.
+    guard facts.role != .submissions else {
+      session = ServerSession(implicitTLS: proof, facts: facts, settings: settings, authentication: authentication)
+      return
+    }
+    session = ServerSession(afterTLS: proof, facts: facts, settings: settings, authentication: authentication)
     conduct.observe(.tlsEstablished, session.facts)
   }
 

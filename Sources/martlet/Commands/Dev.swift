@@ -38,7 +38,8 @@ struct Dev: AsyncParsableCommand {
     let log = LogWriter(descriptor: STDERR_FILENO, format: json ? .json : .text, clock: SystemClock())
     defer { log.close() }
     let house = try await House.opened(
-      place.configuration(portBase: UInt16(portBase)), relayReach: .anywhere, log: log)
+      place.configuration(portBase: UInt16(portBase)), relayReach: .anywhere, log: log,
+      segmentSize: DevelopmentPlace.segmentSize)
     let notice = DevelopmentNotice(place: place, house: house)
     Console.print(json ? notice.json : notice.text)
     _ = await house.run(until: signals)
@@ -48,6 +49,8 @@ struct Dev: AsyncParsableCommand {
 /// What `dev` keeps in its folder.
 struct DevelopmentPlace {
   static let userName = "dev"
+  /// Small: test mail is little, and a segment is written whole before its first use.
+  static let segmentSize = ByteCount.mebibytes(4)
 
   let folder: String
   let password: String

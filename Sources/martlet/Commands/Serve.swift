@@ -64,10 +64,11 @@ extension House {
   /// `open`, with what went wrong said as a person reads it.
   static func opened(
     _ configuration: Configuration, relayReach: RoutingReach = .ownDomains, log: any EventSink,
-    inherited: [InheritedSocket] = []
+    inherited: [InheritedSocket] = [], segmentSize: ByteCount? = nil
   ) async throws -> House {
     do {
-      return try await open(configuration, relayReach: relayReach, log: log, inherited: inherited)
+      return try await open(
+        configuration, relayReach: relayReach, log: log, inherited: inherited, segmentSize: segmentSize)
     } catch let fault as ListenFault {
       Console.complain("\(fault)")
       throw ExitStatus.unavailable

@@ -34,8 +34,9 @@ struct UserFileEditor {
   /// Lets a running server read the file again.
   func tellServer() async -> UserNotice.Server {
     do throws(ControlFault) {
-      _ = try await ControlClient.call(.reload, socketPath: place.socketPath)
-      return .knows
+      for case .reloaded(let parts) in try await ControlClient.call(.reload, socketPath: place.socketPath)
+      where parts.contains("users") { return .knows }
+      return .failed("it could not read the users; its log says why")
     } catch {
       return error.kind == .nobodyListens ? .notRunning : .failed(error.text)
     }

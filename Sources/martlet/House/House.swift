@@ -31,21 +31,37 @@ final class House: Sendable {
   let clock = SystemClock()
   let startedAt = SystemClock().now
   private let foundation: Foundation
-  private let identities: TLSIdentityStore
+  /// Nil where the configuration names no certificate: then only 25 listens, without STARTTLS.
+  private let identities: TLSIdentityStore?
   private let listeners: [SMTPListener]
+  private let ledger: ConnectionLedger
 
   /// What everything else stands on.
   private struct Foundation {
-    let group: MultiThreadedEventLoopGroup
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
     let loops: TransportLoops
-    let hashingPool: NIOThreadPool
+    let hashingPool = NIOThreadPool(numberOfThreads: House.hashingThreads)
     /// Maildirs are written and synced here.
-    let deliveryThreads: NIOThreadPool
+    let deliveryThreads = NIOThreadPool(numberOfThreads: House.deliveryThreads)
+
+    init() {
+      loops = TransportLoops(group: group)
+      hashingPool.start()
+      deliveryThreads.start()
+    }
+
+    func shutDown() async {
+      loops.shutDown()
+      try? await group.shutdownGracefully()
+      try? await hashingPool.shutdownGracefully()
+      try? await deliveryThreads.shutdownGracefully()
+    }
   }
 
   private init(
     configuration: Configuration, foundation: Foundation, store: SegmentedQueueStore, runner: QueueRunner,
-    intake: Intake, log: any EventSink, identities: TLSIdentityStore, listeners: [SMTPListener]
+    intake: Intake, log: any EventSink, identities: TLSIdentityStore?, listeners: [SMTPListener],
+    ledger: ConnectionLedger
   ) {
     self.configuration = configuration
     self.foundation = foundation
@@ -55,60 +71,69 @@ final class House: Sendable {
     self.log = log
     self.identities = identities
     self.listeners = listeners
+    self.ledger = ledger
   }
 
   /// Opens the store and binds every listener, or throws with nothing left open.
   static func open(
     _ configuration: Configuration, relayReach: RoutingReach = .ownDomains, log: any EventSink,
-    inherited: [InheritedSocket] = []
+    inherited: [InheritedSocket] = [], segmentSize: ByteCount? = nil
   ) async throws -> House {
     let clock = SystemClock()
     let random = SystemRandom()
     let users = try UserFiles.load(configuration.usersFile)
     let routing = try configuration.routing()
-    let identities = try TLSIdentityStore(
-      files: configuration.certificates.map { TLSIdentityFiles(chain: $0.chain, key: $0.key) })
+    let certificates = configuration.certificates.map { TLSIdentityFiles(chain: $0.chain, key: $0.key) }
+    let identities = certificates.isEmpty ? nil : try TLSIdentityStore(files: certificates)
 
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
-    let foundation = Foundation(
-      group: group, loops: TransportLoops(group: group),
-      hashingPool: NIOThreadPool(numberOfThreads: hashingThreads),
-      deliveryThreads: NIOThreadPool(numberOfThreads: deliveryThreads))
-    foundation.hashingPool.start()
-    foundation.deliveryThreads.start()
-    let store = try await SegmentedQueueStore.open(
-      folder: configuration.dataFolder, options: StoreOptions(configuration.queue), clock: clock, events: log)
+    let foundation = Foundation()
+    do {
+      let store = try await SegmentedQueueStore.open(
+        folder: configuration.dataFolder, options: StoreOptions(configuration.queue, segmentSize: segmentSize),
+        clock: clock, events: log)
+      do {
+        let routes = try RouteTable(
+          configuration, loops: foundation.loops, threads: foundation.deliveryThreads, clock: clock, random: random)
+        let runner = QueueRunner(
+          store: store, routes: routes, routing: routing, clock: clock, random: random,
+          options: QueueRunner.Options(configuration))
+        let intake = Intake(
+          reception: Reception(
+            hostName: configuration.hostName, routing: routing, users: users, relayReach: relayReach,
+            giveUpAfter: configuration.queue.giveUpAfter),
+          store: store, authenticator: try await authenticator(users, configuration, foundation), clock: clock,
+          random: random, memory: MemoryBudget(limit: configuration.limits.memoryInFlight.bytes), events: log,
+          commit: { [runner] message, body, event throws(StoreFault) in
+            try await runner.commit(message, body: body, event: event)
+          })
+        let ledger = ConnectionLedger(limits: ConnectionLimits(configuration.limits))
+        let listeners = try await listen(
+          configuration, on: foundation.loops, identities: identities, ledger: ledger, intake: intake,
+          inherited: inherited)
+        return House(
+          configuration: configuration, foundation: foundation, store: store, runner: runner, intake: intake, log: log,
+          identities: identities, listeners: listeners, ledger: ledger)
+      } catch {
+        await store.close()
+        throw error
+      }
+    } catch {
+      await foundation.shutDown()
+      throw error
+    }
+  }
 
-    let routes = try RouteTable(
-      configuration, loops: foundation.loops, threads: foundation.deliveryThreads, clock: clock, random: random)
-    var options = QueueRunner.Options(hostName: configuration.hostName, schedule: configuration.queue.retry)
-    options.giveUpAfter = configuration.queue.giveUpAfter
-    options.delayReportAfter = configuration.queue.delayReportAfter
-    options.drainTime = configuration.drainTime
-    let runner = QueueRunner(
-      store: store, routes: routes, routing: routing, clock: clock, random: random, options: options)
-
+  private static func authenticator(
+    _ users: UserDirectory, _ configuration: Configuration, _ foundation: Foundation
+  ) async throws -> Authenticator {
     let hasher = Argon2idHasher(pool: foundation.hashingPool)
-    let authenticator = Authenticator(
-      directory: users, verifier: hasher, decoyHash: try await hasher.hash(Secret.random(octets: 32)), clock: clock,
+    return Authenticator(
+      directory: users, verifier: hasher, decoyHash: try await hasher.hash(Secret.random(octets: 32)),
+      clock: SystemClock(),
       keys: .init(
         recentPasswords: .random(octets: 32),
+        // Kept: a salt that changed with a restart would tell who isn't there.
         scramDecoys: try SecretFiles.ensure(configuration.dataFolder + "/scram-decoys.key", octets: 32)))
-    let intake = Intake(
-      reception: Reception(
-        hostName: configuration.hostName, routing: routing, users: users, relayReach: relayReach,
-        giveUpAfter: configuration.queue.giveUpAfter),
-      store: store, authenticator: authenticator, clock: clock, random: random,
-      memory: MemoryBudget(limit: configuration.limits.memoryInFlight.bytes), events: log,
-      commit: { [runner] message, body, event throws(StoreFault) in
-        try await runner.commit(message, body: body, event: event)
-      })
-
-    let listeners = try await listen(
-      configuration, on: foundation.loops, identities: identities, intake: intake, inherited: inherited)
-    return House(
-      configuration: configuration, foundation: foundation, store: store, runner: runner, intake: intake, log: log,
-      identities: identities, listeners: listeners)
   }
 
   /// Where a role is listened for, in the order of the configuration.
@@ -163,12 +188,16 @@ final class House: Sendable {
     }
   }
 
-  /// Takes no more connections, lets sessions finish what they do, then the queue's deliveries.
+  /// Takes no more connections, waits a bounded time for the transactions that are open, then ends the deliveries.
   private func drain() async {
     log.record(MailEvent(.stopping, []))
     for listener in listeners {
       await listener.stopAccepting()
       listener.visit { ($0 as? ServerConnection)?.shutDown() }
+    }
+    let deadline = clock.uptime + configuration.drainTime
+    while ledger.connections > 0, clock.uptime < deadline {
+      await clock.sleep(until: clock.uptime + .milliseconds(50))
     }
     runner.stop()
   }
@@ -176,23 +205,20 @@ final class House: Sendable {
   private func close() async {
     for listener in listeners { await listener.stopAccepting() }
     await store.close()
-    foundation.loops.shutDown()
-    try? await foundation.group.shutdownGracefully()
-    try? await foundation.hashingPool.shutdownGracefully()
-    try? await foundation.deliveryThreads.shutdownGracefully()
+    await foundation.shutDown()
     log.record(MailEvent(.stopped, []))
   }
 
   // MARK: Reloading
 
-  /// Certificates and users are read again, each whole or not at all; what is bad keeps the old one, raises an alarm
-  /// and is thrown when the other has been read too.
+  /// Certificates and users are read again, each whole or not at all, and each whatever becomes of the other. Says which
+  /// were; what is bad keeps the old one and raises an alarm.
   func reload() async throws(ControlFault) -> [String] {
     var done: [String] = []
     var trouble: [String] = []
     do throws(TLSIdentityFault) {
-      try identities.reload()
-      tellReload(.success(identities.identities))
+      try identities?.reload()
+      if let identities { tellReload(.success(identities.identities)) }
       done.append("certificates")
     } catch {
       tellReload(.failure(error))
@@ -210,12 +236,12 @@ final class House: Sendable {
         MailEvent(.alarm, [.init("what", .text("users-not-reloaded")), .init("reason", .text("\(error)"))]))
       trouble.append("\(error)")
     }
-    guard trouble.isEmpty else { throw ControlFault(.failed, trouble.joined(separator: "; ")) }
+    guard !done.isEmpty else { throw ControlFault(.failed, trouble.joined(separator: "; ")) }
     return done
   }
 
   private func watchCertificates() async {
-    await identities.watch { self.tellReload($0) }
+    await identities?.watch { self.tellReload($0) }
   }
 
   private func tellReload(_ outcome: Result<[TLSIdentity], TLSIdentityFault>) {
@@ -233,15 +259,11 @@ final class House: Sendable {
   // MARK: Listening
 
   private static func listen(
-    _ configuration: Configuration, on loops: TransportLoops, identities: TLSIdentityStore, intake: Intake,
-    inherited: [InheritedSocket]
+    _ configuration: Configuration, on loops: TransportLoops, identities: TLSIdentityStore?,
+    ledger: ConnectionLedger, intake: Intake, inherited: [InheritedSocket]
   ) async throws -> [SMTPListener] {
-    var limits = ConnectionLimits()
-    limits.total = configuration.limits.connections
-    limits.perAddress = configuration.limits.connectionsPerAddress
-    limits.handshakesPerAddressPerMinute = configuration.limits.handshakesPerAddressPerMinute
-    let ledger = ConnectionLedger(limits: limits)
-    let settings = ServerSettings(hostName: configuration.hostName, limits: configuration.limits.session)
+    let settings = ServerSettings(
+      hostName: configuration.hostName, limits: configuration.limits.session, offersSTARTTLS: identities != nil)
     let random = SystemRandom()
     var listeners: [SMTPListener] = []
     for listener in configuration.listeners {
@@ -275,11 +297,30 @@ final class House: Sendable {
   }
 }
 
+extension QueueRunner.Options {
+  init(_ configuration: Configuration) {
+    self.init(hostName: configuration.hostName, schedule: configuration.queue.retry)
+    giveUpAfter = configuration.queue.giveUpAfter
+    delayReportAfter = configuration.queue.delayReportAfter
+    drainTime = configuration.drainTime
+  }
+}
+
 extension StoreOptions {
-  init(_ queue: Configuration.Queue) {
+  init(_ queue: Configuration.Queue, segmentSize: ByteCount? = nil) {
     self.init()
     history = queue.history
     freeSpaceFloor = queue.spaceFloor
+    if let segmentSize { self.segmentSize = segmentSize }
+  }
+}
+
+extension ConnectionLimits {
+  init(_ limits: Configuration.Limits) {
+    self.init()
+    total = limits.connections
+    perAddress = limits.connectionsPerAddress
+    handshakesPerAddressPerMinute = limits.handshakesPerAddressPerMinute
   }
 }
 

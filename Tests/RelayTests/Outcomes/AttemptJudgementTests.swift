@@ -67,7 +67,7 @@ struct AttemptJudgementTests {
     let expired = try Self.judge([Self.unreachable], after: lifetime, expiresAfter: lifetime)
     #expect(expired.changes[0].state == .failed)
     // RFC 3463 §3.5: the cause, not "expired".
-    #expect(expired.tellings[0].recipient.status == EnhancedStatusCode(.persistentTransient, 4, 1))
+    #expect(expired.tellings.first?.recipient.status == EnhancedStatusCode(.persistentTransient, 4, 1))
     let delivered = try Self.judge([.delivered("ok")], after: .seconds(100_000), expiresAfter: lifetime)
     #expect(delivered.changes[0].state == .delivered)
   }
@@ -92,7 +92,7 @@ struct AttemptJudgementTests {
     #expect(try Self.judge([Self.unreachable], after: fourHours + .seconds(-2)).tellings.isEmpty)
     let told = try Self.judge([Self.unreachable], after: fourHours)
     #expect(told.tellings.map(\.action) == [.delayed])
-    #expect(told.tellings[0].recipient.retryUntil == Fixture.start + .seconds(5 * 86_400))
+    #expect(told.tellings.first?.recipient.retryUntil == Fixture.start + .seconds(5 * 86_400))
     #expect(told.changes[0].delayReported)
     #expect(told.events.map(\.kind) == [.deferred, .delayReported])
     let again = try Self.judge([Self.unreachable], after: fourHours, delayReported: true)
@@ -136,10 +136,10 @@ struct AttemptJudgementTests {
 
   @Test("a report names the server and its words only when one was met (DSN-013, DSN-014)")
   func remoteServer() throws {
-    let refused = try Self.judge([Self.fault(.rcpt, 550)]).tellings[0].recipient
+    let refused = try #require(try Self.judge([Self.fault(.rcpt, 550)]).tellings.first).recipient
     #expect(refused.remoteHost == "mx.there.example")
     #expect(refused.remoteReply == "550 words that decide nothing")
-    let lost = try Self.judge([Self.unreachable], after: .seconds(20_000)).tellings[0].recipient
+    let lost = try #require(try Self.judge([Self.unreachable], after: .seconds(20_000)).tellings.first).recipient
     #expect(lost.remoteHost == nil && lost.remoteReply == nil)
   }
 
