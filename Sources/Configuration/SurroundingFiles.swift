@@ -37,7 +37,7 @@ public struct FileState: Hashable, Sendable {
 }
 
 /// Why a file can't be looked at.
-public struct FileTrouble: Error, Hashable, Sendable {
+public struct FileTrouble: Error, Hashable, Sendable, CustomStringConvertible {
   public enum Cause: Hashable, Sendable {
     case missing, denied, tooLarge
     /// The system's words.
@@ -50,6 +50,8 @@ public struct FileTrouble: Error, Hashable, Sendable {
     self.path = path
     self.cause = cause
   }
+
+  public var description: String { "\(path): \(reason)" }
 
   /// Without the path.
   public var reason: String {

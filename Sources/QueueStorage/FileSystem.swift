@@ -41,4 +41,7 @@ public struct SystemFault: Error, Hashable, Sendable, CustomStringConvertible {
     self.path = path
     self.errno = errno
   }
+
+  /// A sync of a file or a folder: what was written may be lost, and the store stops for good (Law 1).
+  var isSync: Bool { call == "fdatasync" || call == "fsync" }
 }

@@ -49,8 +49,8 @@ final class SegmentFiles: Sendable {
     lastBody.store(highest, ordering: .relaxed)
   }
 
-  /// Makes a segment full of zeros and durable. Takes as long as the disk needs for its size.
-  func makeSegment() throws(SystemFault) {
+  /// Makes a segment full of zeros and durable, not yet in the ledger. Takes as long as the disk needs for its size.
+  private func makeSegment() throws(SystemFault) -> Int {
     let number = withLedger { $0.nextNumber() }
     let path = segmentPath(number)
     let file = try fileSystem.open(path, .create)
@@ -63,18 +63,20 @@ final class SegmentFiles: Sendable {
       throw error
     }
     try fileSystem.syncFolder(segmentsFolder)
-    withLedger { $0.adopt(number) }
+    return number
   }
 
   /// A segment to write from its start, under a number never used before.
   func openFreshSegment() throws(SystemFault) -> (number: Int, file: Int32) {
-    if withLedger({ $0.deadCount }) == 0 { try makeSegment() }
-    guard let old = withLedger({ $0.takeDead() }) else {
-      throw SystemFault(call: "recycle", path: segmentsFolder, errno: 2)
+    let number: Int
+    if let old = withLedger({ $0.takeDead() }) {
+      number = withLedger { $0.nextNumber() }
+      try fileSystem.rename(segmentPath(old), to: segmentPath(number))
+      try fileSystem.syncFolder(segmentsFolder)
+    } else {
+      // While a backup holds the files none is dead, and a new one must do.
+      number = try makeSegment()
     }
-    let number = withLedger { $0.nextNumber() }
-    try fileSystem.rename(segmentPath(old), to: segmentPath(number))
-    try fileSystem.syncFolder(segmentsFolder)
     let file = try fileSystem.open(segmentPath(number), .write)
     withLedger {
       $0.adopt(number)
@@ -88,7 +90,9 @@ final class SegmentFiles: Sendable {
     for number in withLedger({ $0.takeSurplus(keeping: options.spareSegments) }) {
       try fileSystem.remove(segmentPath(number))
     }
-    if currentIsHalfFull, withLedger({ $0.deadCount }) == 0 { try makeSegment() }
+    guard currentIsHalfFull, withLedger({ $0.holds == 0 && $0.deadCount == 0 }) else { return }
+    let number = try makeSegment()
+    withLedger { $0.adopt(number) }
   }
 
   func nextBodyNumber() -> Int { lastBody.add(1, ordering: .relaxed).newValue }

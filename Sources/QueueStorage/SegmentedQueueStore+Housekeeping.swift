@@ -116,7 +116,7 @@ extension SegmentedQueueStore {
         }
         return .success(())
       } catch {
-        return .failure(error.call == "fdatasync" ? self.standing.stop(error.description) : self.standing.judge(error))
+        return .failure(error.isSync ? self.standing.stop(error.description) : self.standing.judge(error))
       }
     }.get()
   }

@@ -135,7 +135,7 @@ final class StoreWriter: Sendable {
       if !placed.isEmpty {
         do throws(SystemFault) { try appender.sync() } catch {
           // A sync is never tried again, whatever it failed with (Law 1).
-          throw error.call == "fdatasync" ? standing.stop(error.description) : standing.judge(error)
+          throw error.isSync ? standing.stop(error.description) : standing.judge(error)
         }
       }
       return .success(try commit(batch))
@@ -145,7 +145,7 @@ final class StoreWriter: Sendable {
       switch error {
       case let fault as StoreFault: return .failure(fault)
       case let fault as SystemFault:
-        return .failure(fault.call == "fdatasync" ? standing.stop(fault.description) : standing.judge(fault))
+        return .failure(fault.isSync ? standing.stop(fault.description) : standing.judge(fault))
       case let fault as DatabaseError where fault.resultCode == .SQLITE_FULL:
         standing.lower("queue.sqlite3: \(fault.message ?? "the disk is full")")
         return .failure(.spaceLow)

@@ -7,6 +7,12 @@ public import TransportSecurity
 public protocol Deliverer: Sendable {
   /// Never throws and always names each recipient of the job once. Cancellation ends it with transport faults.
   func deliver(_ job: DeliveryJob) async -> DeliveryResult
+  /// Leaves what it keeps open, in good order. Nothing is delivered after it.
+  func close() async
+}
+
+extension Deliverer {
+  public func close() async {}
 }
 
 public struct DeliveryJob: Sendable {

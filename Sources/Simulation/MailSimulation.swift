@@ -39,12 +39,15 @@ public final class MailSimulation: @unchecked Sendable {
     let internet = SimulatedInternet(world, seed: seed, keepsTrace: keepsTrace)
     do {
       let simulation = try MailSimulation(seed, internet)
-      if world.run({ await simulation.play() }) == nil { internet.ledger.violate("something waits for ever, or never ends") }
+      if world.run({ await simulation.play() }) == nil {
+        internet.ledger.violate("something waits for ever, or never ends")
+      }
     } catch {
       internet.ledger.violate("the simulation could not start: \(error)")
     }
     return Report(
-      seed: seed, trace: internet.trace.hash, violations: internet.ledger.violations, summary: "\(internet.ledger.summary), \(world.jobs) jobs",
+      seed: seed, trace: internet.trace.hash, violations: internet.ledger.violations,
+      summary: "\(internet.ledger.summary), \(world.jobs) jobs",
       lines: internet.trace.lines)
   }
 
@@ -186,7 +189,8 @@ public final class MailSimulation: @unchecked Sendable {
       await pause(upTo: 900)
       guard let server else { continue }
       let now = internet.clock.now
-      let sender = random.chance(20) ? nil : random.pick(["anna@example.com", "boss@example.com", "nobody@example.com"])
+      let sender =
+        random.chance(20) ? nil : random.pick(["anna@example.com", "boss@example.com", "nobody@example.com"])
       let notifies: [Notify?] = [nil, .never, .success, .failure, .delay, [.success, .failure, .delay]]
       do {
         var message = NewMessage(

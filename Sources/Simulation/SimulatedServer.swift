@@ -52,7 +52,9 @@ final class SimulatedServer: Sendable {
       reception: Reception(hostName: hostName, routing: routing, users: users, giveUpAfter: giveUpAfter), store: store,
       authenticator: Authenticator(
         directory: users, verifier: verifier, decoyHash: InstantVerifier.hash, clock: internet.clock,
-        keys: .init(recentPasswords: Secret([UInt8](repeating: 1, count: 32)), scramDecoys: Secret([UInt8](repeating: 2, count: 32)))),
+        keys: .init(
+          recentPasswords: Secret([UInt8](repeating: 1, count: 32)),
+          scramDecoys: Secret([UInt8](repeating: 2, count: 32)))),
       clock: internet.clock, random: random, memory: MemoryBudget(limit: 1 << 20), events: internet.trace,
       commit: { [ledger = internet.ledger] message, body, event throws(StoreFault) in
         ledger.committing(message)

@@ -8,7 +8,7 @@ public import MailSyntax
 /// that leaves for the global executor (`Task {}`, `Task.detached`, `Task.sleep`).
 public final class World: TaskExecutor, @unchecked Sendable {
   /// Jobs a world runs before it counts as endless.
-  public static let maximumJobs = 5_000_000
+  public static let maximumJobs = 1_000_000
 
   public let start: UTCInstant
   public private(set) var jobs = 0

@@ -2,11 +2,25 @@ import Foundation
 import MailQueue
 import MailSyntax
 import NIOCore
-import QueueStorage
+@testable import QueueStorage
 import Testing
 
 @Suite("backup and restore")
 struct BackupTests {
+  @Test("a segment that fills while a backup holds the files is followed by a new one")
+  func filledDuringBackup() async throws {
+    let house = try StoreHouse()
+    let store = try await house.open()
+    try await store.accept(newMessage(1), content(1, bytes: 100))
+    store.files.hold()
+    // Twelve times 16 KiB: more than two segments of the tests' size.
+    for number in 2..<14 { try await store.accept(newMessage(number), content(number, bytes: 16_000)) }
+    #expect(store.condition == .accepting)
+    store.files.release()
+    #expect(try await store.counts().messages == 13)
+    await store.close()
+  }
+
   @Test("copies the queue while mail flows, and restores it held")
   func backup() async throws {
     let house = try StoreHouse()

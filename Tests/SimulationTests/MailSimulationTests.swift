@@ -8,10 +8,10 @@ struct MailSimulationTests {
   static let environment = ProcessInfo.processInfo.environment
   static let batches = 20
   static let seeds = environment["MARTLET_SIMULATION_SEEDS"].flatMap { Int($0) } ?? 200
-  /// Seeds that once failed, with what they found; kept for good.
+  /// Seeds that once failed, with what they found; kept for good. A change of the scenario gives a seed another story, so
+  /// each find has a test of its own beside the code as well.
   static let regressions: [(seed: UInt64, found: String)] = [
-    (2, "with every worker busy the runner woke itself without end for mail it could not begin"),
-    (182, "the store was asked without end for a lane whose mail an operator had in hand"),
+    (182, "the store was asked without end for a lane whose mail an operator had in hand")
   ]
 
   @Test(

@@ -42,6 +42,8 @@ final class IntakeSink: BodySink {
     self.user = user
     receivedAt = intake.clock.now
     id = QueueID(acceptedAt: receivedAt, random: intake.random.next())
+    // Taken out of the directory since RCPT: whose sender rights and lane would it be?
+    if session.role.isSubmission && user == nil { stage = .refused(.authenticationFailed) }
   }
 
   func write(_ bytes: ByteBuffer) -> Prompt<Void> {

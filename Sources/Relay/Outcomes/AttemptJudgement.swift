@@ -106,7 +106,8 @@ extension Attempt {
     judgement.events.append(event(.failed, recipient, result: text, outcome: outcome))
     // RFC 3463 §3.5 asks for the cause rather than for "expired" (X.4.7).
     let explanation =
-      outcome.action == .retry ? "\(outcome.reason.explanation) It was tried until it expired." : outcome.reason.explanation
+      outcome.action == .retry
+      ? "\(outcome.reason.explanation) It was tried until it expired." : outcome.reason.explanation
     tell(.failed, recipient, status: outcome.status, fault: fault, explanation: explanation, in: &judgement)
   }
 

@@ -11,12 +11,14 @@ extension QueueRunner {
   /// Delivers one message on one route and keeps what became of it.
   func attempt(_ errand: Errand, _ held: QueuedMessage?, generation: Int) async {
     var ending = Ending()
-    do {
+    do throws(StoreFault) {
       ending = try await deliver(errand, held, generation: generation)
-    } catch .notFound {
-      // Somebody finished it before us.
     } catch {
-      failed(error)
+      switch error {
+      // Somebody finished it before us, or the store holds it for an operator.
+      case .notFound, .corrupt: break
+      case .stopped, .spaceLow, .tooLarge, .duplicate: failed(error)
+      }
     }
     let (now, uptime) = (clock.now, clock.uptime)
     withState { state in
@@ -71,14 +73,17 @@ extension QueueRunner {
     return try await store.message(errand.id)
   }
 
-  /// Judges the attempt and records it. When the store has no room for a report, what would need one waits instead.
+  /// Judges the attempt and records it. When the store takes no report, what would need one waits instead.
   private func keep(
     generation: Int, _ attempt: (_ canReport: Bool) -> Attempt
   ) async throws(StoreFault) -> Ending {
-    do {
+    do throws(StoreFault) {
       return try await keep(attempt(true), generation: generation)
-    } catch .spaceLow {
-      return try await keep(attempt(false), generation: generation)
+    } catch {
+      switch error {
+      case .spaceLow, .tooLarge, .duplicate: return try await keep(attempt(false), generation: generation)
+      case .stopped, .notFound, .corrupt: throw error
+      }
     }
   }
 

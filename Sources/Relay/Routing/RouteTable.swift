@@ -34,4 +34,8 @@ public struct RouteTable: Sendable {
   public init(_ routes: OrderedDictionary<RouteKey, Route>) { self.routes = routes }
   public subscript(key: RouteKey) -> Route? { routes[key] }
   public var keys: [RouteKey] { Array(routes.keys) }
+  /// Ends every deliverer.
+  public func close() async {
+    for route in routes.values { await route.deliverer.close() }
+  }
 }

@@ -59,7 +59,9 @@ public struct Routing: Sendable {
 
   /// `Anna+Lists` as `anna` and `+Lists`; nil without a delimiter behind the first octet.
   static func split(_ localPart: String, at delimiter: UInt8?) -> (base: String, tag: String)? {
-    guard let delimiter, let at = localPart.utf8.firstIndex(of: delimiter), at > localPart.startIndex else { return nil }
+    guard let delimiter, let at = localPart.utf8.firstIndex(of: delimiter), at > localPart.startIndex else {
+      return nil
+    }
     return (localPart[..<at].lowercasedASCII(), String(localPart[at...]))
   }
 }

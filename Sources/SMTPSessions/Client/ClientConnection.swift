@@ -219,7 +219,7 @@ final class ClientConnection: WireDelegate {
     guard let derivation = phase.derivation, let wire else { return }
     let derive = plan.derive
     wire.await({ await derive(derivation) }) { salted in
-      guard self.perform(self.phase.receive(salted: salted)) else { return }
+      guard !self.isShut, self.perform(self.phase.receive(salted: salted)) else { return }
       self.pull()
     }
   }

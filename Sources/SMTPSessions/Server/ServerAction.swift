@@ -12,7 +12,7 @@ public enum ServerAction: Sendable {
   case ask(ServerQuestion)
   /// A message's content follows: get a sink for it, then say the reply if there is one.
   case beginContent(Transaction, Reply?)
-  /// Message content, in order, framing removed.
+  /// Message content, in order, framing removed; to be dropped where `wantsContent` is false.
   case content(ByteBuffer)
   /// Nothing to do but to pull again.
   case continueReading

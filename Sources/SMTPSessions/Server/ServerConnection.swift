@@ -8,6 +8,9 @@ import TransportSecurity
 ///
 /// Confined to its wire's thread of control. One flush carries all replies to a batch of pipelined commands.
 public final class ServerConnection: WireDelegate {
+  /// Replies to one batch that wait for its end.
+  static let maximumUnflushedOctets = 65_536
+
   private let wire: any Wire
   private let conduct: any ServerConduct
   private let settings: ServerSettings
@@ -115,6 +118,7 @@ public final class ServerConnection: WireDelegate {
   private func pump(_ bytes: inout ByteBuffer) {
     while end == nil, !isAwaiting {
       // A peer that reads nothing is asked for nothing more: replies don't pile up (Law 7).
+      if output.readableBytes >= ServerConnection.maximumUnflushedOctets { flush() }
       guard wire.isWritable else { break }
       let action = session.next(&bytes)
       releaseUnwantedSink()
@@ -172,7 +176,9 @@ public final class ServerConnection: WireDelegate {
     case .mail(let path, let parameters):
       settle(conduct.mail(path, parameters, facts)) { $0.answer(.command($1)) }
     case .recipient(let path, let parameters):
-      guard let transaction = session.transaction else { return }
+      guard let transaction = session.transaction else {
+        return invariant(false, "a recipient is asked about in a transaction")
+      }
       settle(conduct.recipient(path, parameters, of: transaction, facts)) { $0.answer(.command($1)) }
     case .finishContent:
       guard let sink else { return answer(.finished(.internalError)) }

@@ -33,20 +33,18 @@ extension ServerSession {
 
   mutating func nextData(_ content: DataContent, _ bytes: inout ByteBuffer) -> ServerAction {
     var content = content
-    while true {
-      switch content.decoder.next(&bytes) {
-      case .needBytes:
-        phase = .data(content)
-        return .needBytes
-      case .content(let slice):
-        // What is refused already is still read to its end, so that the session stays in step with its peer.
-        content.isAbandoned = content.isAbandoned || !isAcceptable(content.decoder.octets, content.decoder.defects)
-        guard !content.isAbandoned else { continue }
-        phase = .data(content)
-        return .content(slice)
-      case .end:
-        return finishContent(octets: content.decoder.octets, defects: content.decoder.defects)
-      }
+    switch content.decoder.next(&bytes) {
+    case .needBytes:
+      phase = .data(content)
+      return .needBytes
+    case .content(let slice):
+      // What is refused already is still read to its end, so that the session stays in step with its peer; the caller
+      // sees by `wantsContent` that nobody wants it.
+      content.isAbandoned = content.isAbandoned || !isAcceptable(content.decoder.octets, content.decoder.defects)
+      phase = .data(content)
+      return .content(slice)
+    case .end:
+      return finishContent(octets: content.decoder.octets, defects: content.decoder.defects)
     }
   }
 
@@ -69,22 +67,20 @@ extension ServerSession {
 
   mutating func nextChunk(_ content: ChunkContent, _ bytes: inout ByteBuffer) -> ServerAction {
     var content = content
-    while content.remaining > 0 {
-      guard let slice = bytes.readSlice(length: min(content.remaining, bytes.readableBytes)), slice.readableBytes > 0
-      else {
-        phase = .chunk(content)
-        return .needBytes
-      }
-      content.remaining -= slice.readableBytes
-      guard content.refusal == nil else { continue }
+    guard content.remaining > 0 else { return endChunk(content) }
+    guard let slice = bytes.readSlice(length: min(content.remaining, bytes.readableBytes)), slice.readableBytes > 0
+    else {
+      phase = .chunk(content)
+      return .needBytes
+    }
+    content.remaining -= slice.readableBytes
+    if content.refusal == nil {
       content.inspector.inspect(slice)
       content.isAbandoned =
         content.isAbandoned || !isAcceptable(content.inspector.octets, content.inspector.defects)
-      guard !content.isAbandoned else { continue }
-      phase = .chunk(content)
-      return .content(slice)
     }
-    return endChunk(content)
+    phase = .chunk(content)
+    return .content(slice)
   }
 
   private mutating func endChunk(_ content: ChunkContent) -> ServerAction {

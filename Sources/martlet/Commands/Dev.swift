@@ -64,8 +64,17 @@ struct DevelopmentPlace {
       try FileManager.default.createDirectory(
         atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
       let tls = try DevelopmentAuthority.ensure(in: folder + "/tls", now: SystemClock().now)
+      // A program may look for mail before any has come.
+      for name in ["cur", "new", "tmp"] {
+        try FileManager.default.createDirectory(
+          atPath: "\(folder)/maildir/\(name)", withIntermediateDirectories: true,
+          attributes: [.posixPermissions: 0o700])
+      }
       let password = try await ensureUser(in: folder)
       return DevelopmentPlace(folder: folder, password: password, tls: tls)
+    } catch let error as CocoaError {
+      Console.complain("\(folder): \(error.localizedDescription)")
+      throw ExitStatus.cannotCreate
     } catch {
       Console.complain("\(folder): \(error)")
       throw ExitStatus.cannotCreate
@@ -174,6 +183,11 @@ struct DevelopmentNotice {
           --tls-ca-path \(place.tls.authority) --tls-verify \\
           --auth PLAIN --auth-user \(user) --auth-password \(place.password) \\
           --from you@example.com --to someone@example.org
+
+      curl (a file with CRLF line ends, or --crlf):
+        curl --ssl-reqd smtps://localhost:\(ports.submissions) --cacert \(place.tls.authority) \\
+          --user \(user):\(place.password) --mail-from you@example.com \\
+          --mail-rcpt someone@example.org --crlf --upload-file message.eml
 
       openssl:
         openssl s_client -connect localhost:\(ports.submission) -starttls smtp -crlf \\

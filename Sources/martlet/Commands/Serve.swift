@@ -3,6 +3,7 @@ import Configuration
 import Foundation
 import MailQueue
 import MailSyntax
+import QueueStorage
 import Relay
 import SMTPSessions
 import SMTPTransport
@@ -72,6 +73,9 @@ extension House {
     } catch let fault as ListenFault {
       Console.complain("\(fault)")
       throw ExitStatus.unavailable
+    } catch let fault as StoreOpenError {
+      Console.complain(fault.description)
+      throw fault.exitCode
     } catch let fault as FileTrouble {
       Console.complain("\(fault)")
       throw ExitStatus.noInput

@@ -35,6 +35,7 @@ final class House: Sendable {
   private let identities: TLSIdentityStore?
   private let listeners: [SMTPListener]
   private let ledger: ConnectionLedger
+  private let routes: RouteTable
 
   /// What everything else stands on.
   private struct Foundation {
@@ -61,7 +62,7 @@ final class House: Sendable {
   private init(
     configuration: Configuration, foundation: Foundation, store: SegmentedQueueStore, runner: QueueRunner,
     intake: Intake, log: any EventSink, identities: TLSIdentityStore?, listeners: [SMTPListener],
-    ledger: ConnectionLedger
+    ledger: ConnectionLedger, routes: RouteTable
   ) {
     self.configuration = configuration
     self.foundation = foundation
@@ -72,6 +73,7 @@ final class House: Sendable {
     self.identities = identities
     self.listeners = listeners
     self.ledger = ledger
+    self.routes = routes
   }
 
   /// Opens the store and binds every listener, or throws with nothing left open.
@@ -93,7 +95,8 @@ final class House: Sendable {
         clock: clock, events: log)
       do {
         let routes = try RouteTable(
-          configuration, loops: foundation.loops, threads: foundation.deliveryThreads, clock: clock, random: random)
+          configuration, loops: foundation.loops, threads: foundation.deliveryThreads,
+          hashing: foundation.hashingPool, clock: clock, random: random)
         let runner = QueueRunner(
           store: store, routes: routes, routing: routing, clock: clock, random: random,
           options: QueueRunner.Options(configuration))
@@ -112,7 +115,7 @@ final class House: Sendable {
           inherited: inherited)
         return House(
           configuration: configuration, foundation: foundation, store: store, runner: runner, intake: intake, log: log,
-          identities: identities, listeners: listeners, ledger: ledger)
+          identities: identities, listeners: listeners, ledger: ledger, routes: routes)
       } catch {
         await store.close()
         throw error
@@ -204,6 +207,7 @@ final class House: Sendable {
 
   private func close() async {
     for listener in listeners { await listener.stopAccepting() }
+    await routes.close()
     await store.close()
     await foundation.shutDown()
     log.record(MailEvent(.stopped, []))
@@ -217,9 +221,11 @@ final class House: Sendable {
     var done: [String] = []
     var trouble: [String] = []
     do throws(TLSIdentityFault) {
-      try identities?.reload()
-      if let identities { tellReload(.success(identities.identities)) }
-      done.append("certificates")
+      if let identities {
+        try identities.reload()
+        tellReload(.success(identities.identities))
+        done.append("certificates")
+      }
     } catch {
       tellReload(.failure(error))
       trouble.append(error.description)

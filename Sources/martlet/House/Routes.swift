@@ -14,8 +14,8 @@ import SystemWorld
 extension RouteTable {
   /// Every route that the configuration names, with the deliverer behind it.
   init(
-    _ configuration: Configuration, loops: TransportLoops, threads: NIOThreadPool, clock: SystemClock,
-    random: SystemRandom
+    _ configuration: Configuration, loops: TransportLoops, threads: NIOThreadPool, hashing: NIOThreadPool,
+    clock: SystemClock, random: SystemRandom
   ) throws {
     var routes: OrderedDictionary<RouteKey, Route> = [:]
     let concurrency = configuration.queue.routeConcurrency
@@ -46,7 +46,11 @@ extension RouteTable {
       routes[.outbound] = Route(
         deliverer: SmarthostDeliverer(
           try SmarthostDeliverer.Settings(smarthost, identity: identity, source: configuration.outbound.source),
-          dialer: dialer, random: random),
+          dialer: dialer, random: random,
+          // Up to tenths of a second of work: no event loop waits for it.
+          derive: { derivation in
+            (try? await hashing.runIfActive { derivation.run() }) ?? derivation.run()
+          }),
         maximumConcurrency: concurrency, ending: .relayed)
     }
     self.init(routes)
@@ -90,6 +94,7 @@ extension TrustRoots {
 /// Gets an access token from a command's output: how secrets come from wherever the operator keeps them.
 struct TokenCommand: AccessTokenSource {
   static let maximumOctets = 16_384
+  static let maximumSeconds = 30.0
   let words: [String]
 
   func token() async throws(AccessTokenFault) -> Secret {
@@ -105,8 +110,13 @@ struct TokenCommand: AccessTokenSource {
         Thread.detachNewThread {
           do {
             try process.run()
+            let overdue = DispatchWorkItem { process.terminate() }
+            DispatchQueue.global().asyncAfter(deadline: .now() + TokenCommand.maximumSeconds, execute: overdue)
             let data = try output.fileHandleForReading.read(upToCount: TokenCommand.maximumOctets) ?? Data()
+            // A command that says more than is taken must not wait for a reader.
+            try output.fileHandleForReading.close()
             process.waitUntilExit()
+            overdue.cancel()
             done.resume(returning: data)
           } catch {
             done.resume(throwing: error)

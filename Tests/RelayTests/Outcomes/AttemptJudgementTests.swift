@@ -63,7 +63,8 @@ struct AttemptJudgementTests {
   @Test("a message expires only by a failed attempt that began after its expiry")
   func expiry() throws {
     let lifetime = Duration.seconds(1_000)
-    #expect(try Self.judge([Self.unreachable], after: .seconds(999), expiresAfter: lifetime).changes[0].state == .queued)
+    #expect(
+      try Self.judge([Self.unreachable], after: .seconds(999), expiresAfter: lifetime).changes[0].state == .queued)
     let expired = try Self.judge([Self.unreachable], after: lifetime, expiresAfter: lifetime)
     #expect(expired.changes[0].state == .failed)
     // RFC 3463 §3.5: the cause, not "expired".

@@ -15,7 +15,8 @@ enum Fixture {
 
   static func options(_ change: (inout QueueRunner.Options) -> Void = { _ in }) throws -> QueueRunner.Options {
     var options = QueueRunner.Options(
-      hostName: try DomainName("mx.example.com"), schedule: try RetrySchedule(delays: [.seconds(300)], jitterPercent: 0))
+      hostName: try DomainName("mx.example.com"), schedule: try RetrySchedule(delays: [.seconds(300)], jitterPercent: 0)
+    )
     change(&options)
     return options
   }
@@ -23,7 +24,8 @@ enum Fixture {
   static func id(_ number: Int) -> QueueID { QueueID(acceptedAt: start, random: UInt64(number)) }
 
   static func message(
-    _ number: Int, from sender: String? = "anna@example.com", to recipients: [(String, RouteKey)] = [("x@there.example", alpha)],
+    _ number: Int, from sender: String? = "anna@example.com",
+    to recipients: [(String, RouteKey)] = [("x@there.example", alpha)],
     notify: Notify? = nil, account: String? = "anna", priority: PriorityClass = .normal, at instant: UTCInstant = start,
     expiresAfter: Duration = .seconds(5 * 86_400)
   ) throws -> NewMessage {

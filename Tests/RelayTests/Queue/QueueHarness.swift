@@ -24,11 +24,12 @@ struct QueueHarness: Sendable {
 
   init(
     seed: UInt64 = 1, concurrency: Int = 20, ending: Route.Ending = .relayed, hasDomains: Bool = true,
+    latency: Duration = .zero,
     _ change: (inout QueueRunner.Options) -> Void = { _ in }
   ) throws {
     world = World(seed: seed, start: Fixture.start)
     clock = VirtualClock(world)
-    store = ModelQueueStore(clock: clock, events: events)
+    store = ModelQueueStore(clock: clock, events: events, latency: latency)
     (alpha, beta, local) = (
       ScriptedDeliverer(clock: clock), ScriptedDeliverer(clock: clock), ScriptedDeliverer(clock: clock)
     )
@@ -36,7 +37,8 @@ struct QueueHarness: Sendable {
       name: try DomainName("example.com"), recipients: [.init("anna"), .init("boss")], delivery: Self.local,
       postmaster: try Mailbox("boss@example.com"))
     runner = QueueRunner(
-      store: store, routes: Self.table([Fixture.alpha: alpha, Fixture.beta: beta, Self.local: local], concurrency, ending),
+      store: store,
+      routes: Self.table([Fixture.alpha: alpha, Fixture.beta: beta, Self.local: local], concurrency, ending),
       routing: try Routing(domains: hasDomains ? [domain] : [], outbound: Fixture.alpha), clock: clock,
       random: SeededRandom(seed: seed), options: try Fixture.options(change))
   }

@@ -84,7 +84,8 @@ struct QueueRunnerTests {
     house.run { house in
       try await house.submit(try Fixture.message(1))
       await house.later(.seconds(1))
-      #expect(house.local.visits.flatMap { $0.recipients.map(\.description) } == ["anna@example.com", "boss@example.com"])
+      #expect(
+        house.local.visits.flatMap { $0.recipients.map(\.description) } == ["anna@example.com", "boss@example.com"])
       #expect(try await house.isEmpty())
       #expect(house.events.kinds.filter { $0 == .doubleBounce }.count == 2)
       #expect(house.events.kinds.filter { $0 == .reported }.count == 2)
@@ -99,7 +100,8 @@ struct QueueRunnerTests {
       house.run { house in
         try await house.submit(try Fixture.message(1, from: hasDomains ? "nobody@example.com" : nil))
         await house.later(.seconds(1))
-        #expect(house.local.visits.flatMap { $0.recipients.map(\.description) } == (hasDomains ? ["boss@example.com"] : []))
+        #expect(
+          house.local.visits.flatMap { $0.recipients.map(\.description) } == (hasDomains ? ["boss@example.com"] : []))
         #expect(house.events.kinds.contains(.doubleBounce))
         #expect(try await house.isEmpty())
       }
@@ -173,7 +175,8 @@ struct QueueRunnerTests {
   func recipientScope() throws {
     let house = try QueueHarness(concurrency: 1)
     house.alpha.follow { job in
-      job.message.id == Fixture.id(1) ? ScriptedDeliverer.answer(job, .refused(.rcpt, 450)) : ScriptedDeliverer.accept(job)
+      job.message.id == Fixture.id(1)
+        ? ScriptedDeliverer.answer(job, .refused(.rcpt, 450)) : ScriptedDeliverer.accept(job)
     }
     house.run { house in
       for number in 1...5 { try await house.submit(try Fixture.message(number)) }
@@ -195,6 +198,33 @@ struct QueueRunnerTests {
       #expect(house.alpha.mostInFlight == 3)
       #expect(try await house.isEmpty())
     }
+  }
+
+  @Test("with every hand busy the runner waits, instead of waking itself for what it can't begin")
+  func busy() throws {
+    let house = try QueueHarness { $0.maximumConcurrency = 1 }
+    house.alpha.follow { [clock = house.clock] job in
+      await clock.sleep(for: .seconds(1_000))
+      return ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      for number in 1...3 { try await house.submit(try Fixture.message(number)) }
+      await house.later(.seconds(3_500))
+      #expect(try await house.isEmpty())
+    }
+    #expect(house.world.jobs < 2_000)
+  }
+
+  @Test("while an operator has a message in hand the store isn't asked for it over and over")
+  func operatorInHand() throws {
+    let house = try QueueHarness(latency: .milliseconds(500)) { $0.window = 1 }
+    house.alpha.follow { ScriptedDeliverer.answer($0, .refused(.rcpt, 450)) }
+    house.run { house in
+      for number in 1...3 { try await house.store(try Fixture.message(number)) }
+      #expect(try await house.runner.retryNow(QueueFilter(), by: "root") == 3)
+      await house.later(.seconds(60))
+    }
+    #expect(house.world.jobs < 2_000)
   }
 
   @Test("recipients of one route go together, in bounded parts; each route on its own (SMTP-040)")
@@ -270,70 +300,6 @@ struct QueueRunnerTests {
       await house.later(.seconds(301))
       #expect(house.beta.visits.count == 1)
       #expect(try await house.isEmpty())
-    }
-  }
-
-  @Test("a fault of the store ends the run with its reason")
-  func storeFault() throws {
-    let house = try QueueHarness()
-    let end = house.run { house in
-      house.store.failSync(after: 2)
-      try await house.submit(try Fixture.message(1))
-      await house.later(.seconds(5))
-    }
-    #expect(end == .storeFault(.stopped(reason: "the sync failed")))
-  }
-
-  @Test("a stop lets deliveries end within its bound")
-  func gracefulStop() throws {
-    let house = try QueueHarness { $0.drainTime = .seconds(30) }
-    house.alpha.follow { [clock = house.clock] job in
-      await clock.sleep(for: .seconds(20))
-      return ScriptedDeliverer.accept(job)
-    }
-    let end = house.run { house in
-      try await house.submit(try Fixture.message(1))
-      await house.later(.seconds(1))
-      try await house.submit(try Fixture.message(2))
-      #expect(house.runner.inFlight == 1)
-    }
-    #expect(end == .stopped)
-    #expect(house.events.kinds.filter { $0 == .delivered }.count == 1 || house.events.kinds.filter { $0 == .delivered }.count == 2)
-    #expect(house.clock.uptime < Uptime(nanoseconds: 31_000_000_000))
-  }
-
-  @Test("behind the bound deliveries are cancelled, and their recipients stand as they stood")
-  func cancelledStop() throws {
-    let house = try QueueHarness { $0.drainTime = .seconds(30) }
-    house.alpha.follow { [clock = house.clock] job in
-      await clock.sleep(for: .seconds(3_600))
-      return Task.isCancelled
-        ? ScriptedDeliverer.answer(job, .fault(DeliveryFault(stage: .content, cause: .transport("cancelled"))))
-        : ScriptedDeliverer.accept(job)
-    }
-    house.run { house in
-      try await house.submit(try Fixture.message(1))
-      await house.later(.seconds(1))
-    }
-    #expect(house.clock.uptime < Uptime(nanoseconds: 40_000_000_000))
-    #expect(house.events.kinds == [.accepted])
-    let message = house.world.run { [house] in try? await house.store.message(Fixture.id(1)) }
-    #expect(message??.recipients.map(\.attempts) == [0])
-  }
-
-  @Test("a message is served once, though the store shows it before the fast path brings it")
-  func noDoubleService() throws {
-    for seed in 1...40 {
-      let house = try QueueHarness(seed: UInt64(seed)) { $0.surveyInterval = .milliseconds(1) }
-      house.run { house in
-        for number in 1...30 {
-          try await house.submit(try Fixture.message(number))
-          if number % 5 == 0 { await house.later(.milliseconds(1)) }
-        }
-        await house.later(.seconds(1))
-        #expect(house.alpha.visits.count == 30)
-        #expect(Set(house.alpha.visits.map(\.id)).count == 30)
-      }
     }
   }
 }

@@ -33,20 +33,26 @@ struct RoutingTests {
   @Test("a recipient of ours is found without ASCII case and delivered under its configured name")
   func ownRecipient() throws {
     let routing = try Self.routing(try Self.example())
-    #expect(routing.route(try Self.mailbox("ANNA@Example.COM"), reach: .ownDomains) == .deliver([
-      try Self.resolved("Anna@example.com")
-    ]))
-    #expect(routing.route(try Self.mailbox("bob@example.com"), reach: .ownDomains) == .deliver([
-      try Self.resolved("bob@example.com", RouteKey(rawValue: "lmtp"))
-    ]))
+    #expect(
+      routing.route(try Self.mailbox("ANNA@Example.COM"), reach: .ownDomains)
+        == .deliver([
+          try Self.resolved("Anna@example.com")
+        ]))
+    #expect(
+      routing.route(try Self.mailbox("bob@example.com"), reach: .ownDomains)
+        == .deliver([
+          try Self.resolved("bob@example.com", RouteKey(rawValue: "lmtp"))
+        ]))
   }
 
   @Test("letters outside ASCII are matched octet for octet")
   func internationalLocalPart() throws {
     let routing = try Self.routing(try Self.example(recipients: [.init("anna"), .init("jörg")]))
-    #expect(routing.route(try Self.mailbox("jörg@example.com"), reach: .ownDomains) == .deliver([
-      try Self.resolved("jörg@example.com")
-    ]))
+    #expect(
+      routing.route(try Self.mailbox("jörg@example.com"), reach: .ownDomains)
+        == .deliver([
+          try Self.resolved("jörg@example.com")
+        ]))
     #expect(routing.route(try Self.mailbox("JÖRG@example.com"), reach: .ownDomains) == .unknownUser)
   }
 
@@ -66,7 +72,8 @@ struct RoutingTests {
     let foreign = try Self.mailbox("x@elsewhere.example")
     #expect(routing.route(foreign, reach: .ownDomains) == .notOurs)
     #expect(routing.route(foreign, reach: .ownDomains).refusal?.code.rawValue == 550)
-    #expect(routing.route(foreign, reach: .anywhere) == .deliver([ResolvedRecipient(address: foreign, route: Self.outbound)]))
+    #expect(
+      routing.route(foreign, reach: .anywhere) == .deliver([ResolvedRecipient(address: foreign, route: Self.outbound)]))
     let literal = try Self.mailbox("x@[192.0.2.1]")
     #expect(routing.route(literal, reach: .ownDomains) == .notOurs)
     let inward = try Self.routing(try Self.example(), outbound: nil)
@@ -93,9 +100,11 @@ struct RoutingTests {
       postmaster: try Mailbox("anna@example.com"))
     let routing = try Self.routing(try Self.example(), shop)
     for domain in ["example.com", "shop.example"] {
-      #expect(routing.route(try Self.mailbox("\(name)@\(domain)"), reach: .ownDomains) == .deliver([
-        try Self.resolved("Anna@example.com")
-      ]))
+      #expect(
+        routing.route(try Self.mailbox("\(name)@\(domain)"), reach: .ownDomains)
+          == .deliver([
+            try Self.resolved("Anna@example.com")
+          ]))
     }
     #expect(routing.route(.postmaster, reach: .ownDomains) == .deliver([try Self.resolved("Anna@example.com")]))
     #expect(routing.primaryPostmaster == [try Self.resolved("Anna@example.com")])
@@ -134,36 +143,46 @@ struct RoutingTests {
       try Self.example(aliases: [
         .init("anna", targets: [try Mailbox("anna@example.com"), try Mailbox("bob@example.com")])
       ]))
-    #expect(routing.route(try Self.mailbox("Anna@example.com"), reach: .ownDomains) == .deliver([
-      try Self.resolved("Anna@example.com"), try Self.resolved("bob@example.com", RouteKey(rawValue: "lmtp")),
-    ]))
+    #expect(
+      routing.route(try Self.mailbox("Anna@example.com"), reach: .ownDomains)
+        == .deliver([
+          try Self.resolved("Anna@example.com"), try Self.resolved("bob@example.com", RouteKey(rawValue: "lmtp")),
+        ]))
   }
 
   @Test("a tag behind the delimiter reaches the person and is kept")
   func subaddress() throws {
     let routing = try Self.routing(
       try Self.example(aliases: [.init("team", targets: [try Mailbox("anna@example.com")])]))
-    #expect(routing.route(try Self.mailbox("aNNa+News+2@example.com"), reach: .ownDomains) == .deliver([
-      try Self.resolved("Anna+News+2@example.com")
-    ]))
-    #expect(routing.route(try Self.mailbox("team+x@example.com"), reach: .ownDomains) == .deliver([
-      try Self.resolved("Anna@example.com")
-    ]))
+    #expect(
+      routing.route(try Self.mailbox("aNNa+News+2@example.com"), reach: .ownDomains)
+        == .deliver([
+          try Self.resolved("Anna+News+2@example.com")
+        ]))
+    #expect(
+      routing.route(try Self.mailbox("team+x@example.com"), reach: .ownDomains)
+        == .deliver([
+          try Self.resolved("Anna@example.com")
+        ]))
     #expect(routing.route(try Self.mailbox("+x@example.com"), reach: .ownDomains) == .unknownUser)
     let without = try Self.routing(try Self.example(delimiter: nil))
     #expect(without.route(try Self.mailbox("anna+x@example.com"), reach: .ownDomains) == .unknownUser)
     let dash = try Self.routing(try Self.example(delimiter: "-"))
-    #expect(dash.route(try Self.mailbox("anna-x@example.com"), reach: .ownDomains) == .deliver([
-      try Self.resolved("Anna-x@example.com")
-    ]))
+    #expect(
+      dash.route(try Self.mailbox("anna-x@example.com"), reach: .ownDomains)
+        == .deliver([
+          try Self.resolved("Anna-x@example.com")
+        ]))
   }
 
   @Test("a catch-all takes what nobody else takes, and only where it is asked for")
   func catchAll() throws {
     let routing = try Self.routing(try Self.example(catchAll: "bob@example.com"))
-    #expect(routing.route(try Self.mailbox("whoever@example.com"), reach: .ownDomains) == .deliver([
-      try Self.resolved("bob@example.com", RouteKey(rawValue: "lmtp"))
-    ]))
+    #expect(
+      routing.route(try Self.mailbox("whoever@example.com"), reach: .ownDomains)
+        == .deliver([
+          try Self.resolved("bob@example.com", RouteKey(rawValue: "lmtp"))
+        ]))
   }
 
   @Test("every mistake in the domains is told at once")
