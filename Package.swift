@@ -143,8 +143,10 @@ let package = Package(
         nioEmbedded, nioSSL, x509, crypto,
       ]),
     tests("CertificatesTests", ["Certificates", "MailSyntax", x509, asn1, crypto]),
-    tests("QueueStorageTests", ["MailQueue", "MailSyntax", "QueueModel", "QueueStorage", "SMTPGrammar", nioCore, grdb]),
-    tests("LocalDeliveryTests", ["LocalDelivery", "MailQueue", "MailSyntax", "Relay", "SMTPGrammar", nioCore, nioPosix]),
+    tests(
+      "QueueStorageTests", ["MailQueue", "MailSyntax", "QueueModel", "QueueStorage", "SMTPGrammar", nioCore, grdb]),
+    tests(
+      "LocalDeliveryTests", ["LocalDelivery", "MailQueue", "MailSyntax", "Relay", "SMTPGrammar", nioCore, nioPosix]),
     tests("PasswordHashingTests", ["Accounts", "MailSyntax", "PasswordHashing", nioPosix]),
     tests("ConfigurationTests", ["Accounts", "Configuration", "MailQueue", "MailSyntax", "Relay", "SMTPSessions"]),
     tests(

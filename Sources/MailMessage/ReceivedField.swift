@@ -1,5 +1,4 @@
 public import MailSyntax
-
 internal import NIOCore
 
 /// The trace field a server puts in front of each message it takes. Source: RFC 5321 §4.4; `with` types RFC 3848 and

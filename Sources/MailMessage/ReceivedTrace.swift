@@ -1,5 +1,4 @@
 public import MailSyntax
-
 internal import NIOCore
 
 /// A Received field taken apart. Reads what servers write, ours and others'. Source: RFC 5321 §4.4, RFC 8314 §4.3.

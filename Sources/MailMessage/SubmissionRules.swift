@@ -1,5 +1,4 @@
 public import MailSyntax
-
 internal import NIOCore
 
 /// What is known of a message besides its octets.

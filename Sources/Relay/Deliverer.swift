@@ -75,7 +75,8 @@ public struct DeliveryFault: Error, Hashable, Sendable {
 
 /// How far the dialogue had come.
 public enum DeliveryStage: String, Hashable, Sendable, CaseIterable {
-  case connect, greeting, ehlo, startTLS = "starttls", handshake, auth, mail, rcpt, data, content, finalReply = "final-reply"
+  case connect, greeting, ehlo, startTLS = "starttls", handshake, auth, mail, rcpt, data, content, finalReply =
+    "final-reply"
   /// Maildir and other routes without a dialogue.
   case write
 }

@@ -3,11 +3,11 @@ public import MailSyntax
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #elseif canImport(Darwin)
-import Darwin
+  import Darwin
 #endif
 
 /// Writes events as lines to a file descriptor, from a thread of its own behind a bounded ring: a stalled terminal or
@@ -104,9 +104,9 @@ public final class LogWriter: EventSink {
 }
 
 #if canImport(Glibc)
-private let systemWrite = Glibc.write
+  private let systemWrite = Glibc.write
 #elseif canImport(Musl)
-private let systemWrite = Musl.write
+  private let systemWrite = Musl.write
 #elseif canImport(Darwin)
-private let systemWrite = Darwin.write
+  private let systemWrite = Darwin.write
 #endif

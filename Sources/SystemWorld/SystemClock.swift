@@ -1,12 +1,12 @@
-import NIOCore
 public import MailSyntax
+import NIOCore
 
 #if canImport(Glibc)
-import Glibc
+  import Glibc
 #elseif canImport(Musl)
-import Musl
+  import Musl
 #elseif canImport(Darwin)
-import Darwin
+  import Darwin
 #endif
 
 /// The machine's clocks.

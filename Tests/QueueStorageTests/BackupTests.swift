@@ -2,8 +2,9 @@ import Foundation
 import MailQueue
 import MailSyntax
 import NIOCore
-@testable import QueueStorage
 import Testing
+
+@testable import QueueStorage
 
 @Suite("backup and restore")
 struct BackupTests {

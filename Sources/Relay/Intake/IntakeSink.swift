@@ -139,7 +139,9 @@ final class IntakeSink: BodySink {
   private func senderFinding(_ header: HeaderSection) -> IntakeFinding? {
     guard session.role.isSubmission, let user, let from = header.first("from") else { return nil }
     // A From that can't be read is the rules' to refuse.
-    guard let list = try? AddressList.parse(octets: header.unfoldedValue(of: from), allowsUTF8: true) else { return nil }
+    guard let list = try? AddressList.parse(octets: header.unfoldedValue(of: from), allowsUTF8: true) else {
+      return nil
+    }
     let foreign = list.mailboxes.first { !user.senders.mayUse($0) }
     return foreign.map { IntakeFinding(.fromNotAllowed, place: $0.description) }
   }

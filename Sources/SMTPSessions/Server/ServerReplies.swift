@@ -30,7 +30,8 @@ extension Reply {
   public static let authenticationFailed = Reply(535, .credentialsInvalid, "authentication failed")
   static let authenticationCancelled = Reply(501, .securityOther, "authentication cancelled")
   static let authenticationMalformed = Reply(501, .syntax, "that is not how this mechanism answers")
-  static let authenticationLineTooLong = Reply(500, EnhancedStatusCode(.permanent, 5, 6), "authentication line too long")
+  static let authenticationLineTooLong = Reply(
+    500, EnhancedStatusCode(.permanent, 5, 6), "authentication line too long")
   init(_ fault: SASLBase64.Fault) {
     switch fault {
     case .tooLong: self = .authenticationLineTooLong

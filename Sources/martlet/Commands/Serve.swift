@@ -26,13 +26,15 @@ struct Serve: AsyncParsableCommand {
       descriptor: STDERR_FILENO, format: .init(configuration.log.format), clock: SystemClock())
     defer { log.close() }
     let house = try await House.opened(
-      configuration, log: log, inherited: try InheritedSockets.parse(
+      configuration, log: log,
+      inherited: try InheritedSockets.parse(
         environment: ProcessInfo.processInfo.environment, process: ProcessInfo.processInfo.processIdentifier))
     for line in house.listeningLines { Console.note(line) }
     switch await house.run(until: signals) {
     case .stopped: break
     case .storeFault(let fault):
-      Console.complain("the queue has stopped: \(fault); nothing that was accepted is lost. Mend the disk, start again.")
+      Console.complain(
+        "the queue has stopped: \(fault); nothing that was accepted is lost. Mend the disk, start again.")
       throw ExitStatus.inputOutput
     }
   }

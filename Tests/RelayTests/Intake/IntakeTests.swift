@@ -92,7 +92,8 @@ struct IntakeTests {
     #expect(stage.memory.octetsInUse == 0, "what was held in memory is given back")
   }
 
-  @Test("SUB-009, SMTP-045, TRACE-001: Received, Date and Message-ID stand in front, Bcc is gone, the body is untouched")
+  @Test(
+    "SUB-009, SMTP-045, TRACE-001: Received, Date and Message-ID stand in front, Bcc is gone, the body is untouched")
   func mended() async throws {
     let stage = try IntakeStage(.submissions)
     await stage.enter()
@@ -109,7 +110,9 @@ struct IntakeTests {
     #expect(text.contains("Date: Sun, 22 Nov 2026 12:50:10 +0000\r\n"))
     #expect(text.contains("Message-ID: <"))
     #expect(!text.contains("secret"))
-    #expect(text.hasSuffix("From: Alice <alice@example.com>\r\nSubject:  odd   spaces\r\n\r\nline\r\n.dots\r\n\r\n trailing \t\r\n\r\n"))
+    #expect(
+      text.hasSuffix(
+        "From: Alice <alice@example.com>\r\nSubject:  odd   spaces\r\n\r\nline\r\n.dots\r\n\r\n trailing \t\r\n\r\n"))
   }
 
   @Test("SMTP-043, SMTP-047: relayed mail gets one Received and nothing else, whatever it looks like")
@@ -167,12 +170,17 @@ struct IntakeTests {
     let stage = try IntakeStage(.submissions, quota: QuotaLimits(messagesPerHour: 1, recipientsPerHour: 2))
     await stage.enter()
     _ = await stage.say("MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.com>\r\nRCPT TO:<x@far.example>\r\n")
-    #expect(await stage.say("RCPT TO:<y@far.example>\r\n").hasPrefix("450 4.7.1 over this user's limit of 2 recipients per hour"))
+    #expect(
+      await stage.say("RCPT TO:<y@far.example>\r\n").hasPrefix(
+        "450 4.7.1 over this user's limit of 2 recipients per hour"))
     _ = await stage.say("RSET\r\n")
-    #expect(await stage.say("MAIL FROM:<alice@example.com>\r\n").hasPrefix("450 4.7.1 over this user's limit of 1 messages per hour"))
+    #expect(
+      await stage.say("MAIL FROM:<alice@example.com>\r\n").hasPrefix(
+        "450 4.7.1 over this user's limit of 1 messages per hour"))
   }
 
-  @Test("SMTP-030, SMTP-031: a disk without room is 452 at MAIL, a store that stopped is 451, and neither keeps anything")
+  @Test(
+    "SMTP-030, SMTP-031: a disk without room is 452 at MAIL, a store that stopped is 451, and neither keeps anything")
   func storeFaults() async throws {
     let stage = try IntakeStage(.submissions)
     await stage.enter()

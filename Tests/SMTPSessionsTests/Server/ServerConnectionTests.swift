@@ -41,7 +41,8 @@ struct ServerConnectionTests {
     "NOOP\r\n", "NOO", "\r\n", "\r", "EHLO a\r\nMAIL FROM:<a@b.example>\r\n", "\u{16}", " ",
   ]
 
-  @Test("STLS-005: any octet behind STARTTLS in the same read closes, whole lines and fragments", arguments: behindSTARTTLS)
+  @Test(
+    "STLS-005: any octet behind STARTTLS in the same read closes, whole lines and fragments", arguments: behindSTARTTLS)
   func injection(_ injected: String) throws {
     let stage = try Stage(role: .relay)
     _ = stage.say("EHLO a.example.com\r\n")
@@ -156,7 +157,8 @@ struct ServerConnectionTests {
     #expect(busy.wire.isClosed)
   }
 
-  @Test("a message that is given up halfway leaves nothing behind", arguments: ["RSET\r\n", "EHLO b\r\n", "QUIT\r\n", ""])
+  @Test(
+    "a message that is given up halfway leaves nothing behind", arguments: ["RSET\r\n", "EHLO b\r\n", "QUIT\r\n", ""])
   func abandoned(_ command: String) throws {
     let stage = try Stage(role: .relay)
     _ = stage.say("EHLO a\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@b.example>\r\nBDAT 3\r\nabc")

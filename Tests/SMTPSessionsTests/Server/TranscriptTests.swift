@@ -79,17 +79,19 @@ struct Transcript: CustomTestStringConvertible {
     return octets + [0x0d, 0x0a]
   }
 
-  static let all: [Transcript] = {
+  static func corpus() throws -> [Transcript] {
     let folder = URL(filePath: #filePath).deletingLastPathComponent()
       .appending(path: "../../Corpus/sessions/server").standardizedFileURL
-    let files = try! FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
-    return try! files.filter { $0.pathExtension == "session" }.sorted { $0.path < $1.path }.map(Transcript.init(file:))
-  }()
+    return try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)
+      .filter { $0.pathExtension == "session" }.sorted { $0.path < $1.path }.map(Transcript.init(file:))
+  }
 }
 
 @Suite("Server transcripts")
 struct TranscriptTests {
-  @Test("every dialogue goes as written, fed whole, byte by byte and split at each boundary", arguments: Transcript.all)
+  @Test(
+    "every dialogue goes as written, fed whole, byte by byte and split at each boundary",
+    arguments: try Transcript.corpus())
   func dialogue(_ transcript: Transcript) async throws {
     let longest = transcript.segments.map(\.client.count).max() ?? 0
     let stride = max(1, longest / 400)
@@ -97,7 +99,7 @@ struct TranscriptTests {
     feedings += Swift.stride(from: 1, to: max(2, longest), by: stride).map { .cut($0) }
     for feeding in feedings {
       for answersLater in [false, true] {
-        let failure = await play(transcript, feeding, answersLater: answersLater)
+        let failure = try await play(transcript, feeding, answersLater: answersLater)
         #expect(failure == nil, "\(transcript.name), \(feeding), answers \(answersLater ? "later" : "at once")")
         if failure != nil { return }
       }
@@ -105,10 +107,10 @@ struct TranscriptTests {
   }
 
   /// Nil, or what went otherwise than written.
-  private func play(_ transcript: Transcript, _ feeding: Feeding, answersLater: Bool) async -> String? {
+  private func play(_ transcript: Transcript, _ feeding: Feeding, answersLater: Bool) async throws -> String? {
     let conduct = ScriptedConduct(answersLater: answersLater, connectAnswer: transcript.connectAnswer)
     let wire = ScriptedWire()
-    var settings = ServerSettings(hostName: try! DomainName("mail.example.com"))
+    var settings = ServerSettings(hostName: try DomainName("mail.example.com"))
     settings.limits = transcript.limits
     let endpoint = SocketEndpoint(address: IPAddress("192.0.2.1")!, port: 25)
     let connection = ServerConnection(
