@@ -165,6 +165,19 @@ struct IntakeTests {
     #expect(await stage.submit(Array(IntakeTests.good.utf8), from: "<>").hasPrefix("250"))
   }
 
+  @Test("a user taken out of the directory between RCPT and DATA is refused, and nothing is kept")
+  func removedUser() async throws {
+    let stage = try IntakeStage(.submissions)
+    await stage.enter()
+    _ = await stage.say("MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.com>\r\n")
+    var reception = stage.intake.reception
+    reception.users = .empty
+    await stage.intake.replace(reception)
+    _ = await stage.say("DATA\r\n")
+    #expect(await stage.say("From: mallory@example.com\r\n\r\nbody\r\n.\r\n") == "535 5.7.8 authentication failed\r\n")
+    #expect(try await stage.queued().isEmpty)
+  }
+
   @Test("a user over quota is put off with 450 4.7.1 and told the limit")
   func quota() async throws {
     let stage = try IntakeStage(.submissions, quota: QuotaLimits(messagesPerHour: 1, recipientsPerHour: 2))
