@@ -55,19 +55,21 @@ extension QueueRunner {
   }
 
   private func speak(
-    _ filter: QueueFilter, _ message: QueuedMessage, from states: [RecipientState], to state: RecipientState,
+    _ filter: QueueFilter, _ listed: QueuedMessage, from states: [RecipientState], to state: RecipientState,
     _ kind: MailEvent.Kind, by name: String
   ) async throws(StoreFault) -> Int {
-    let lanes = Set(message.recipients.map { lane(of: $0, in: message) }).sorted()
+    let lanes = Set(listed.recipients.map { lane(of: $0, in: listed) }).sorted()
     let claimed = withState { runner in
-      lanes.filter { runner.window.claim(Errand(id: message.id, lane: $0)) }
+      lanes.filter { runner.window.claim(Errand(id: listed.id, lane: $0)) }
     }
     defer {
       withState { runner in
-        for lane in claimed { runner.window.unclaim(Errand(id: message.id, lane: lane)) }
+        for lane in claimed { runner.window.unclaim(Errand(id: listed.id, lane: lane)) }
         if kind == .rescheduled || kind == .released { for lane in lanes { runner.window.open(lane.route) } }
       }
     }
+    // The page may be old: what was delivered since it was read must not be reported as failed.
+    guard let message = try await store.message(listed.id) else { return 0 }
     let chosen = message.recipients.filter { recipient in
       states.contains(recipient.state) && filter.matches(recipient)
         && (kind != .failed || claimed.contains(lane(of: recipient, in: message)))

@@ -191,14 +191,15 @@ final class House: Sendable {
     }
   }
 
-  /// Takes no more connections, waits a bounded time for the transactions that are open, then ends the deliveries.
+  /// Takes no more connections, waits for the transactions that are open, then for the deliveries: half of `drain_time`
+  /// each.
   private func drain() async {
     log.record(MailEvent(.stopping, []))
     for listener in listeners {
       await listener.stopAccepting()
       listener.visit { ($0 as? ServerConnection)?.shutDown() }
     }
-    let deadline = clock.uptime + configuration.drainTime
+    let deadline = clock.uptime + configuration.drainTime / 2
     while ledger.connections > 0, clock.uptime < deadline {
       await clock.sleep(until: clock.uptime + .milliseconds(50))
     }
@@ -308,7 +309,8 @@ extension QueueRunner.Options {
     self.init(hostName: configuration.hostName, schedule: configuration.queue.retry)
     giveUpAfter = configuration.queue.giveUpAfter
     delayReportAfter = configuration.queue.delayReportAfter
-    drainTime = configuration.drainTime
+    // Sessions have the other half.
+    drainTime = configuration.drainTime / 2
   }
 }
 
