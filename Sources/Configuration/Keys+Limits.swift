@@ -34,6 +34,14 @@ extension Keys {
       "junk_commands", \.session.junkCommands, 1...10_000, nil,
       "Commands refused as nonsense before a session is ended."),
     limit(
+      "refusals", \.session.refusals, 10...100_000, nil,
+      "Senders, recipients and messages refused before a session is ended. Each recipient accepted in the same "
+        + "transaction makes up for one; a message accepted begins the count anew."),
+    limit(
+      "idle_commands", \.session.idleCommands, 10...100_000, nil,
+      "Commands that bring no message nearer, as NOOP, RSET and EHLO, before a session is ended. A message accepted "
+        + "begins the count anew."),
+    limit(
       "authentication_failures", \.session.authenticationFailures, 3...100, "RFC 4954 §9",
       "Failed authentications before a session is ended."),
     limit(

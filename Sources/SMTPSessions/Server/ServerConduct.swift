@@ -113,6 +113,8 @@ public enum WrongWrapper: String, Hashable, Sendable {
 
 public enum SessionEnd: String, Hashable, Sendable {
   case quit, peerClosed = "peer-closed", lost, timedOut = "timed-out", shutDown = "shut-down"
-  case turnedAway = "turned-away", tooManyErrors = "too-many-errors", protocolViolation = "protocol-violation"
+  case turnedAway = "turned-away", tooManyErrors = "too-many-errors"
+  case tooManyRefusals = "too-many-refusals", tooManyIdleCommands = "too-many-idle-commands"
+  case protocolViolation = "protocol-violation"
   case handshakeFailed = "handshake-failed", injection = "bytes-behind-starttls"
 }

@@ -148,6 +148,8 @@ public final class ServerConnection: WireDelegate {
       return true
     case .content(let bytes):
       stepDeadline = wire.uptime + settings.limits.contentIdleTime
+      // What nobody wants is read all the same, and not for ever.
+      if contentDeadline == nil { contentDeadline = wire.uptime + settings.limits.contentTime }
       if let sink { settle(sink.write(bytes)) { _, _ in } }
       return !isAwaiting
     case .startTLS(let reply):
@@ -183,7 +185,6 @@ public final class ServerConnection: WireDelegate {
     case .finishContent:
       guard let sink else { return answer(.finished(.internalError)) }
       self.sink = nil
-      contentDeadline = nil
       settle(sink.finish()) { $0.answer(.finished($1)) }
     }
   }
@@ -246,12 +247,12 @@ public final class ServerConnection: WireDelegate {
   /// The session gave the message up by itself: size, defects, RSET, EHLO, QUIT.
   private func releaseUnwantedSink() {
     if sink != nil && !session.wantsContent { dropSink() }
+    if !session.isReceivingContent { contentDeadline = nil }
   }
 
   private func dropSink() {
     sink?.abandon()
     sink = nil
-    contentDeadline = nil
   }
 
   // MARK: Holding input

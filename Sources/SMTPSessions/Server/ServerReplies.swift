@@ -76,6 +76,10 @@ extension Reply {
   // Ends
   static let turnedAway = Reply(503, .badSequence, "no service for you here, send QUIT")
   static let tooManyErrors = Reply(421, EnhancedStatusCode(.persistentTransient, 7, 0), "too many errors, closing")
+  static let tooManyRefusals = Reply(
+    421, EnhancedStatusCode(.persistentTransient, 7, 0), "too many refused addresses, closing")
+  static let tooManyIdleCommands = Reply(
+    421, EnhancedStatusCode(.persistentTransient, 7, 0), "too many commands and no mail, closing")
   static let earlyTalker = Reply(554, EnhancedStatusCode(.permanent, 5, 0), "a client waits for the greeting")
   static let bareLineEnd = Reply(500, .syntax, "a line ends in CRLF, closing")
   static let http = Reply(554, EnhancedStatusCode(.permanent, 5, 1), "this is a mail server, not a web server, closing")

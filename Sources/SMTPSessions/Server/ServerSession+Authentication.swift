@@ -78,12 +78,7 @@ extension ServerSession {
       facts.user = user
       return .reply(.authenticated)
     case .refused(let reply):
-      authenticationFailures += 1
-      // RFC 4954 §9: not before the third failure.
-      guard authenticationFailures <= settings.limits.authenticationFailures else {
-        return end(.tooManyErrors, saying: .tooManyErrors)
-      }
-      return refused(reply)
+      return refuseAuthentication(reply)
     }
   }
 }

@@ -64,11 +64,11 @@ extension ServerSession {
     case .rset:
       forgetTransaction()
       needsReset = false
-      return .reply(.ok)
-    case .noop: return .reply(.ok)
-    case .help: return .reply(.help)
+      return answerIdle(.ok)
+    case .noop: return answerIdle(.ok)
+    case .help: return answerIdle(.help)
     // RFC 5321 §3.5.3: neither confirms nor denies.
-    case .vrfy: return .reply(.cannotVerify)
+    case .vrfy: return answerIdle(.cannotVerify)
     case .expn: return refuseJunk(.notImplemented)
     case .quit: return end(.quit, saying: .goodbye(settings.hostName))
     }
@@ -80,8 +80,7 @@ extension ServerSession {
     needsReset = false
     facts.clientIdentity = identity
     facts.isExtended = isExtended
-    guard isExtended else { return .reply(.hello(settings.hostName)) }
-    return .reply(.capabilities(settings.hostName, keywords))
+    return answerIdle(isExtended ? .capabilities(settings.hostName, keywords) : .hello(settings.hostName))
   }
 
   /// RFC 5321 §4.1.1.1: all that is served here, and nothing that isn't.
@@ -116,8 +115,11 @@ extension ServerSession {
   private mutating func mail(_ path: ReversePath, _ parameters: MailParameters) -> ServerAction {
     guard facts.clientIdentity != nil else { return refuseJunk(.helloFirst) }
     guard transaction == nil, !needsReset else { return refuseJunk(.transactionOpen) }
-    if let mailbox = path.mailbox, !mailbox.isASCII, !parameters.usesSMTPUTF8 { return .reply(.needsSMTPUTF8) }
-    if let size = parameters.size, size > settings.limits.messageSize { return .reply(.tooLarge(settings.limits)) }
+    guard !hasTooManyRefusals else { return end(.tooManyRefusals, saying: .tooManyRefusals) }
+    if let mailbox = path.mailbox, !mailbox.isASCII, !parameters.usesSMTPUTF8 { return refuseAddress(.needsSMTPUTF8) }
+    if let size = parameters.size, size > settings.limits.messageSize {
+      return refuseAddress(.tooLarge(settings.limits))
+    }
     phase = .awaiting(.mail(path, parameters))
     return .ask(.mail(path, parameters))
   }
@@ -130,7 +132,7 @@ extension ServerSession {
     case .accepted:
       transaction = Transaction(reversePath: path, parameters: parameters)
       return .reply(.senderAccepted)
-    case .refused(let reply): return refused(reply)
+    case .refused(let reply): return refuseAddress(reply)
     }
   }
 
@@ -138,10 +140,10 @@ extension ServerSession {
     guard let transaction else { return refuseJunk(.mailFirst) }
     guard chunks == nil else { return refuseJunk(.transactionOpen) }
     if case .mailbox(let mailbox) = path, !mailbox.isASCII, !transaction.parameters.usesSMTPUTF8 {
-      return .reply(.recipientNeedsSMTPUTF8)
+      return refuseAddress(.recipientNeedsSMTPUTF8)
     }
     // RFC 5321 §4.5.3.1.10: 452, and what was accepted stays accepted.
-    guard transaction.recipients.count < settings.limits.recipients else { return .reply(.tooManyRecipients) }
+    guard transaction.recipients.count < settings.limits.recipients else { return refuseAddress(.tooManyRecipients) }
     phase = .awaiting(.recipient(path, parameters))
     return .ask(.recipient(path, parameters))
   }
@@ -154,13 +156,7 @@ extension ServerSession {
     case .accepted:
       transaction?.recipients.append(.init(path: path, parameters: parameters))
       return .reply(.recipientAccepted)
-    case .refused(let reply): return refused(reply)
+    case .refused(let reply): return refuseAddress(reply)
     }
-  }
-
-  /// A refusal by policy: not junk, but a 421 closes.
-  mutating func refused(_ reply: Reply) -> ServerAction {
-    guard reply.code.rawValue != 421 else { return end(.turnedAway, saying: reply) }
-    return .reply(reply)
   }
 }

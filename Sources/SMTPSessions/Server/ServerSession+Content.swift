@@ -99,17 +99,18 @@ extension ServerSession {
       // RFC 3030 §2: after a failed BDAT only RSET opens the way again, and nothing of the envelope stays.
       needsReset = true
       forgetTransaction()
-      return .reply(refusal(octets: content.inspector.octets, defects: content.inspector.defects))
+      return refuseMessage(refusal(octets: content.inspector.octets, defects: content.inspector.defects))
     }
     chunks = content
-    return .reply(.chunkTaken(content.announced))
+    // A chunk of nothing can be sent without end; one with octets is bounded by the message's size.
+    return content.announced == 0 ? answerIdle(.chunkTaken(0)) : .reply(.chunkTaken(content.announced))
   }
 
   private mutating func finishContent(octets: Int, defects: ContentDefects) -> ServerAction {
     guard isAcceptable(octets, defects) else {
       phase = .command
       forgetTransaction()
-      return .reply(refusal(octets: octets, defects: defects))
+      return refuseMessage(refusal(octets: octets, defects: defects))
     }
     phase = .awaiting(.finish)
     return .ask(.finishContent)
@@ -118,7 +119,9 @@ extension ServerSession {
   mutating func answered(finish reply: Reply) -> ServerAction {
     phase = .command
     forgetTransaction()
-    return refused(reply)
+    guard reply.code.isPositive else { return refuseMessage(reply) }
+    forgiveAfterMessage()
+    return .reply(reply)
   }
 
   private func isAcceptable(_ octets: Int, _ defects: ContentDefects) -> Bool {

@@ -20,8 +20,8 @@ public struct ServerSession {
   /// Set from the first BDAT of the transaction until its last.
   var chunks: ChunkContent?
   var framer = LineFramer()
-  var junk = 0
-  var authenticationFailures = 0
+  /// What has been had of each bound of this session.
+  var tally = Tally()
   /// A BDAT failed: RFC 3030 §2 wants RSET before anything else of a transaction.
   var needsReset = false
 
@@ -126,11 +126,12 @@ public struct ServerSession {
     }
   }
 
-  /// Content is being received: another clock runs.
+  /// Content is coming in, wanted or not, or another chunk of it is awaited: another clock runs.
   public var isReceivingContent: Bool {
     switch phase {
     case .data, .chunk: true
-    case .connecting, .turnedAway, .command, .authenticating, .awaiting, .ended: false
+    case .command: chunks != nil
+    case .connecting, .turnedAway, .authenticating, .awaiting, .ended: false
     }
   }
 
@@ -176,12 +177,5 @@ public struct ServerSession {
       return end(.quit, saying: .goodbye(settings.hostName))
     case .tooLong, .bareLineFeed, .bareCarriageReturn: return end(.protocolViolation, saying: .turnedAway)
     }
-  }
-
-  /// Refuses a command that can't be read or served here, and ends the session when it was one too many.
-  mutating func refuseJunk(_ reply: Reply) -> ServerAction {
-    junk += 1
-    guard junk <= settings.limits.junkCommands else { return end(.tooManyErrors, saying: .tooManyErrors) }
-    return .reply(reply)
   }
 }

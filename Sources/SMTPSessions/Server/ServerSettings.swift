@@ -29,6 +29,12 @@ public struct ServerLimits: Hashable, Sendable {
   public var textLineOctets = 1_000
   /// Commands that were refused as nonsense before the session is ended.
   public var junkCommands = 20
+  /// Senders, recipients and messages refused since the last message accepted, beyond as many as the transaction has
+  /// recipients, before the session is ended.
+  public var refusals = 100
+  /// Commands that bring no message nearer (NOOP, RSET, EHLO, HELO, VRFY, HELP, an empty chunk) since the last message
+  /// accepted, before the session is ended.
+  public var idleCommands = 100
   /// Failed authentications before the session is ended; RFC 4954 §9 asks for three at least.
   public var authenticationFailures = 3
   /// Wait for the next complete command; RFC 5321 §4.5.3.2.7 asks for five minutes at least.

@@ -141,6 +141,85 @@ struct ServerConnectionTests {
     #expect(stage.conduct.state.withLock { $0.abandoned } == 1)
   }
 
+  static let unwanted = [
+    "MAIL FROM:<a@b.example>\r\nRCPT TO:<c@b.example>\r\nDATA\r\n01234567890",
+    "MAIL FROM:<a@b.example>\r\nRCPT TO:<c@b.example>\r\nBDAT 99999999999999999999\r\n01234567890",
+    "BDAT 99999999999999999999 LAST\r\n0",
+  ]
+
+  @Test(
+    "content that nobody wants has a time for its whole too: what is read and dropped has an end", arguments: unwanted)
+  func unwantedContentTimeout(_ beginning: String) throws {
+    var limits = ServerLimits()
+    limits.contentTime = .seconds(100)
+    limits.messageSize = 10
+    let stage = try Stage(role: .relay, limits: limits)
+    _ = stage.say("HELO a\r\n\(beginning)")
+    for second in 1...100 {
+      stage.wire.uptime = Uptime(nanoseconds: Int64(second) * 1_000_000_000)
+      _ = stage.say("x")
+      stage.connection.tick()
+    }
+    #expect(!stage.wire.isClosed)
+    stage.wire.uptime = Uptime(nanoseconds: 101_000_000_000)
+    stage.connection.tick()
+    #expect(stage.wire.isClosed)
+  }
+
+  @Test("the time for content ends with it: between messages only the wait for a command counts")
+  func contentTimeOver() throws {
+    var limits = ServerLimits()
+    limits.contentTime = .seconds(100)
+    limits.messageSize = 10
+    let stage = try Stage(role: .relay, limits: limits)
+    for content in ["BDAT 1 LAST\r\nx", "DATA\r\n01234567890\r\n.\r\n", "BDAT 11\r\n01234567890RSET\r\n"] {
+      _ = stage.say("EHLO a\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@b.example>\r\n\(content)")
+      stage.wire.uptime = stage.wire.uptime + .seconds(200)
+      stage.connection.tick()
+      #expect(!stage.wire.isClosed, "\(content)")
+    }
+  }
+
+  static let idle = ["NOOP", "RSET", "EHLO a", "HELO a", "VRFY a", "HELP"]
+
+  @Test("Law 7: a command that brings no mail nearer can't be repeated without end", arguments: idle)
+  func idleCommands(_ command: String) throws {
+    var limits = ServerLimits()
+    limits.idleCommands = 5
+    let stage = try Stage(role: .relay, limits: limits)
+    for _ in 1...5 { #expect(stage.say("\(command)\r\n").hasPrefix("2")) }
+    #expect(stage.say("\(command)\r\n") == "421 4.7.0 too many commands and no mail, closing\r\n")
+    #expect(stage.wire.isClosed)
+    stage.connection.closed(nil)
+    #expect(stage.events.last == .closed(.tooManyIdleCommands))
+  }
+
+  @Test("Law 7: no bound is passed by beginning a transaction and giving it up", arguments: ["RSET", "EHLO a"])
+  func emptyTransactions(_ command: String) throws {
+    let stage = try Stage(role: .relay)
+    _ = stage.say("EHLO a\r\n")
+    var rounds = 0
+    while !stage.wire.isClosed, rounds < 1_000 {
+      _ = stage.say("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@b.example>\r\n\(command)\r\n")
+      rounds += 1
+    }
+    #expect(rounds == ServerLimits().idleCommands)
+  }
+
+  @Test("Law 7: guessing addresses ends, and the log says why; a good address among them makes up for one")
+  func guessing() throws {
+    let stage = try Stage(role: .relay)
+    _ = stage.say("HELO a\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@b.example>\r\n")
+    var guesses = 0
+    while !stage.wire.isClosed, guesses < 1_000 {
+      _ = stage.say("RCPT TO:<nobody@b.example>\r\n")
+      guesses += 1
+    }
+    #expect(guesses == ServerLimits().refusals + 2)
+    stage.connection.closed(nil)
+    #expect(stage.events.last == .closed(.tooManyRefusals))
+  }
+
   @Test("SMTP-022: shutting down says 421 between transactions, and lets one that is under way end")
   func shutDown() throws {
     let idle = try Stage(role: .relay)

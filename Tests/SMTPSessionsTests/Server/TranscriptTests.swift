@@ -49,6 +49,10 @@ struct Transcript: CustomTestStringConvertible {
         case "size": limits.messageSize = ByteCount(Int(words[2])!)
         case "recipients": limits.recipients = Int(words[2])!
         case "junk": limits.junkCommands = Int(words[2])!
+        case "line": limits.commandLineOctets = Int(words[2])!
+        case "auth": limits.authenticationLineOctets = Int(words[2])!
+        case "refusals": limits.refusals = Int(words[2])!
+        case "idle": limits.idleCommands = Int(words[2])!
         case _: throw CocoaError(.fileReadCorruptFile)
         }
       case _: throw CocoaError(.fileReadCorruptFile)
