@@ -5,13 +5,6 @@ public enum ServerMechanism: String, Hashable, Sendable, CaseIterable {
   case scramSHA256 = "SCRAM-SHA-256"
   case plain = "PLAIN"
   case login = "LOGIN"
-
-  /// Reads a mechanism's name as a client gives it: names compare without ASCII case (RFC 4422 §3.1 has them upper).
-  public init?(name: some StringProtocol) {
-    guard let match = ServerMechanism.allCases.first(where: { $0.rawValue.lowercasedASCII() == name.lowercasedASCII() })
-    else { return nil }
-    self = match
-  }
 }
 
 /// A user name and the password that is claimed to be theirs, both prepared by `SASLPreparation`.

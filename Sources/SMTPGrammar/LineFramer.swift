@@ -10,7 +10,7 @@ public struct LineFramer: Sendable {
   /// thousand for RCPT (RFC 3461 §5.4).
   public static let maximumCommandOctets = 4096
   /// RFC 4954 §4: what is enough for a line of an authentication exchange; the CRLF comes on top.
-  public static let maximumAuthenticationOctets = 12288 + 2
+  static let maximumAuthenticationOctets = 12288 + 2
 
   public enum Line: Hashable, Sendable {
     /// A slice without its CRLF, which shares the buffer's storage.

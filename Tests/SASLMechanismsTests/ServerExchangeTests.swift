@@ -135,10 +135,4 @@ struct ServerExchangeTests {
     #expect(shown(keyed.receive(keys: keys)) == "malformed")
     #expect(shown(keyed.receive([])) == "malformed")
   }
-
-  @Test("mechanism names compare without case", arguments: ["plain", "PLAIN", "Plain"])
-  func names(name: String) { #expect(ServerMechanism(name: name) == .plain) }
-
-  @Test("unknown mechanisms are none of ours", arguments: ["", "PLAI", "PLAINX", "SCRAM-SHA-256-PLUS", "CRAM-MD5"])
-  func unknownNames(name: String) { #expect(ServerMechanism(name: name) == nil) }
 }

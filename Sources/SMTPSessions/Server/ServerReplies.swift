@@ -9,8 +9,8 @@ extension Reply {
   static func greeting(_ host: DomainName) -> Reply { Reply(220, nil, "\(host) ESMTP Martlet") }
   /// RFC 5321 §3.2: one line, no extensions.
   static func hello(_ host: DomainName) -> Reply { Reply(250, nil, "\(host)") }
-  static func capabilities(_ host: DomainName, _ keywords: [String]) -> Reply {
-    Reply(ReplyCode(250), lines: ["\(host)"] + keywords)
+  static func capabilities(_ host: DomainName, _ keywords: [EHLOKeyword]) -> Reply {
+    Reply(ReplyCode(250), lines: ["\(host)"] + keywords.map(\.description))
   }
   static func goodbye(_ host: DomainName) -> Reply { Reply(221, .done, "\(host) closing") }
 

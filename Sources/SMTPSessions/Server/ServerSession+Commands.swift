@@ -84,14 +84,13 @@ extension ServerSession {
   }
 
   /// RFC 5321 §4.1.1.1: all that is served here, and nothing that isn't.
-  var keywords: [String] {
-    var keywords = ["PIPELINING", "SIZE \(settings.limits.messageSize.bytes)", "8BITMIME", "SMTPUTF8"]
-    keywords += ["ENHANCEDSTATUSCODES", "CHUNKING"]
+  private var keywords: [EHLOKeyword] {
+    var keywords: [EHLOKeyword] = [
+      .pipelining, .size(settings.limits.messageSize), .eightBitMIME, .smtpUTF8, .enhancedStatusCodes, .chunking,
+    ]
     // RFC 3207 §4.2: not once TLS is active.
-    if facts.tls == nil && settings.offersSTARTTLS { keywords.append("STARTTLS") }
-    if let authentication {
-      keywords.append("AUTH " + authentication.mechanisms.map(\.rawValue).joined(separator: " "))
-    }
+    if facts.tls == nil && settings.offersSTARTTLS { keywords.append(.startTLS) }
+    if let authentication { keywords.append(.authentication(authentication.mechanisms.map(\.rawValue))) }
     return keywords
   }
 
