@@ -1,4 +1,5 @@
 public import MailSyntax
+public import SASLMechanisms
 public import TransportSecurity
 
 /// What a listener is for. Source: RFC 8314 §3.3, RFC 6409 §3.1, RFC 5321.
@@ -39,11 +40,11 @@ public struct SessionFacts: Hashable, Sendable {
   }
 }
 
-/// Who authenticated, by which mechanism. Only an `AuthenticationAnswer` brings one into a session.
+/// Who authenticated, by which mechanism. Only an `AuthenticationAnswer` brings the name into a session.
 public struct AuthenticatedUser: Hashable, Sendable {
   public let name: String
-  public let mechanism: String
-  public init(name: String, mechanism: String) {
+  public let mechanism: ServerMechanism
+  public init(name: String, mechanism: ServerMechanism) {
     self.name = name
     self.mechanism = mechanism
   }

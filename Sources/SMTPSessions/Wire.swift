@@ -14,6 +14,9 @@ public protocol Wire: AnyObject {
   /// Stops and restarts reading: the back-pressure.
   func pauseReading()
   func resumeReading()
+  /// Whether a server may begin a handshake now, which counts as one begun. False where this peer has begun too many:
+  /// asked before the answer to STARTTLS, so that the peer hears of it.
+  func admitsTLS() -> Bool
   /// Begins the TLS handshake, the server's after all that was written has been handed over. The delegate hears of the
   /// end by `tlsEstablished` or `closed`.
   func startTLS(_ side: TLSSide)
@@ -23,6 +26,11 @@ public protocol Wire: AnyObject {
   /// not called.
   func await<Answer: Sendable>(
     _ question: @escaping @Sendable () async -> Answer, then: @escaping (Answer) -> Void)
+}
+
+extension Wire {
+  /// A wire that counts no handshakes.
+  public func admitsTLS() -> Bool { true }
 }
 
 /// Which side of the handshake, and for a client whom it must meet.

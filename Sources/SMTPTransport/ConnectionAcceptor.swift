@@ -35,6 +35,8 @@ final class ConnectionAcceptor: Sendable {
       try channel.pipeline.syncOperations.addHandler(
         ProxyHeaderHandler(timeout: options.timeouts.proxyHeader) { channel, header in
           try self.welcome(channel, header.endpoints ?? endpoints)
+        } report: { [setup] reason in
+          setup.report(.badProxyHeader(reason), endpoints.source, endpoints.destination)
         })
     }
   }
@@ -102,18 +104,23 @@ private final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelH
 
   private let timeout: Duration
   private let welcome: (any Channel, ProxyHeader) throws -> Void
+  private let report: (String) -> Void
   private var held = ByteBuffer()
   private var alarm: Scheduled<Void>?
   private var isDone = false
 
-  init(timeout: Duration, welcome: @escaping (any Channel, ProxyHeader) throws -> Void) {
+  init(
+    timeout: Duration, welcome: @escaping (any Channel, ProxyHeader) throws -> Void,
+    report: @escaping (String) -> Void
+  ) {
     self.timeout = timeout
     self.welcome = welcome
+    self.report = report
   }
 
   func channelActive(context: ChannelHandlerContext) {
     alarm = context.eventLoop.assumeIsolated().scheduleTask(in: TimeAmount(timeout)) {
-      if !self.isDone { context.close(promise: nil) }
+      if !self.isDone { self.turnAway(context, "no whole PROXY header came in \(self.timeout)") }
     }
     context.fireChannelActive()
   }
@@ -125,9 +132,7 @@ private final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelH
     held.writeImmutableBuffer(unwrapInboundIn(data))
     switch ProxyHeader.parse(held.readableBytesView) {
     case .needsBytes: return
-    case .malformed:
-      isDone = true
-      context.close(promise: nil)
+    case .malformed(let reason): turnAway(context, reason)
     case .done(let header):
       isDone = true
       held.moveReaderIndex(forwardBy: header.octetCount)
@@ -144,7 +149,17 @@ private final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelH
   }
 
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if !isDone, case .inputClosed? = event as? ChannelEvent { return context.close(promise: nil) }
-    context.fireUserInboundEventTriggered(event)
+    guard !isDone, case .inputClosed? = event as? ChannelEvent else {
+      return context.fireUserInboundEventTriggered(event)
+    }
+    // A proxy that connects and says nothing is looking whether we are there.
+    guard held.readableBytes > 0 else { return context.close(promise: nil) }
+    turnAway(context, "the connection ended inside the PROXY header")
+  }
+
+  private func turnAway(_ context: ChannelHandlerContext, _ reason: String) {
+    isDone = true
+    report(reason)
+    context.close(promise: nil)
   }
 }

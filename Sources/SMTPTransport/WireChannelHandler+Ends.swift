@@ -16,7 +16,7 @@ extension WireChannelHandler {
 
   /// Names the wrong wrapper: to the listener's report, to the peer where it can understand it, to the delegate.
   func turnAway(_ wrapper: WrongWrapper) {
-    setup.report(wrapper, peer, local)
+    setup.report(.wrongWrapper(wrapper), peer, local)
     turnAway(saying: wrapper.notice, .handshakeFailed(wrapper.explanation))
   }
 
@@ -54,7 +54,7 @@ extension WireChannelHandler {
     case .handshaking(let since):
       if let gate, gate.isWaitingForFirstByte, setup.opening == .implicitTLS {
         guard now - since >= limits.silenceSaid else { return }
-        setup.report(.silenceOnTLSPort, peer, local)
+        setup.report(.wrongWrapper(.silenceOnTLSPort), peer, local)
         phase = .silent(since: since)
         gate.discardInput()
         // A client that waits for a greeting reads SMTP; one that speaks TLS would have begun long ago.

@@ -5,6 +5,14 @@ import SMTPSessions
 import TransportSecurity
 
 extension WireChannelHandler {
+  /// Counts a handshake once, whether it is asked about before the answer to STARTTLS or begins by itself.
+  func admitsTLS() -> Bool {
+    guard !hasAdmittedTLS else { return true }
+    guard let ledger = setup.ledger, let peer else { return true }
+    hasAdmittedTLS = ledger.admitHandshake(of: peer.address, at: uptime)
+    return hasAdmittedTLS
+  }
+
   /// Puts the gate, and on a client TLS behind it, in front of this handler. On a server TLS comes with the hello.
   func beginHandshake(_ side: TLSSide) {
     guard let context else { return }
@@ -12,7 +20,7 @@ extension WireChannelHandler {
       switch side {
       case .server:
         guard setup.identities != nil else { return end(with: .handshakeFailed("no certificate is configured")) }
-        if let ledger = setup.ledger, let peer, !ledger.admitHandshake(of: peer.address, at: uptime) {
+        guard admitsTLS() else {
           return end(with: .handshakeFailed("too many TLS handshakes from this address in a minute"))
         }
         try insertGate(.server, context)
@@ -64,7 +72,7 @@ extension WireChannelHandler {
     case NIOSSLError.handshakeFailed(let reason):
       if case .failed(let fault)? = judgement?.verification { return .certificateRefused(fault) }
       if gate?.clientHello?.isObsolete == true {
-        setup.report(.obsoleteTLS, peer, local)
+        setup.report(.wrongWrapper(.obsoleteTLS), peer, local)
         return .obsoleteTLS
       }
       return .handshakeFailed(BoringSSLWords.describe(reason))

@@ -51,6 +51,7 @@ final class WireChannelHandler: ChannelInboundHandler, Wire {
   /// In front of this handler for the length of a handshake.
   var gate: HandshakeGate?
   var tls: NIOSSLHandler?
+  var hasAdmittedTLS = false
   var judgement: CertificateFacts?
   var fault: WireFault?
 

@@ -5,7 +5,7 @@ import SMTPSessions
 final class WireSetup: Sendable {
   enum Opening: Hashable, Sendable { case clear, implicitTLS }
 
-  typealias Report = @Sendable (WrongWrapper, _ peer: SocketEndpoint?, _ local: SocketEndpoint?) -> Void
+  typealias Report = @Sendable (SessionEvent, _ peer: SocketEndpoint?, _ local: SocketEndpoint?) -> Void
 
   let opening: Opening
   let isServer: Bool

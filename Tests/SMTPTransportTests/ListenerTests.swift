@@ -71,6 +71,39 @@ struct ListenerTests {
     await listener.stopAccepting()
   }
 
+  @Test("a handshake behind STARTTLS is counted before it is answered, once")
+  func limitOfHandshakesBehindSTARTTLS() async throws {
+    let answers = EventLog()
+    let server = Player(received: { wire, bytes in
+      while bytes.takeLine() != nil {
+        let isAdmitted = wire.admitsTLS()
+        answers.add("\(isAdmitted)")
+        wire.write(ByteBuffer(string: isAdmitted ? "220 go\r\n" : "421 no\r\n"))
+        guard isAdmitted else { return wire.close() }
+        wire.startTLS(.server)
+      }
+    })
+    var limits = ConnectionLimits()
+    limits.handshakesPerAddressPerMinute = 1
+    let (listener, endpoint) = try await house.listen(.clear, server, limits: limits)
+    let first = Player(received: { wire, _ in wire.startTLS(.client(hostName: "localhost", demand: .verified)) })
+    try await house.dial(endpoint, first)
+    first.say("STARTTLS\r\n")
+    await first.log.wait(for: "tls")
+    let second = Player()
+    // In the same minute, or it is the first of the next: the third is refused in any case.
+    for _ in 1...2 {
+      try await house.dial(endpoint, second)
+      second.say("STARTTLS\r\n")
+      await second.log.wait(for: "received ")
+    }
+    await second.log.waitToReceive("421 no\r\n")
+    #expect(answers.events.first == "true" && answers.events.last == "false")
+    first.perform { $0.close() }
+    second.perform { $0.close() }
+    await listener.stopAccepting()
+  }
+
   @Test("a trusted proxy's header names the client, and what follows it goes into TLS", arguments: [false, true])
   func proxied(_ isSplit: Bool) async throws {
     let server = smtpLikePlayer()
@@ -113,13 +146,16 @@ struct ListenerTests {
   }
 
   @Test(
-    "a trusted proxy without a good header is closed without a word",
+    "a trusted proxy without a good header is closed without a word, and the report names it and what was wrong",
     arguments: [
-      Array("PROXY TCP4 192.0.2.7 198.51.100.1 54321 465\r\n".utf8), Array("EHLO client.example\r\n".utf8),
+      (Array("PROXY TCP4 192.0.2.7 198.51.100.1 54321 465\r\n".utf8), "version 1 of the PROXY protocol"),
+      (Array("EHLO client.example\r\n".utf8), "no PROXY protocol header came"),
+      (proxyHeader(command: 0x21, family: 0x11, [192, 0, 2, 7]), "shorter than its addresses"),
     ])
-  func badHeader(_ bytes: [UInt8]) async throws {
+  func badHeader(_ bytes: [UInt8], _ reason: String) async throws {
     let server = smtpLikePlayer()
-    let (listener, endpoint) = try await house.listen(.clear, server) {
+    let reports = EventLog()
+    let (listener, endpoint) = try await house.listen(.clear, server, reports: reports) {
       $0.trustedProxies = [IPNetwork("127.0.0.1")].compactMap { $0 }
     }
     let client = Player()
@@ -127,13 +163,16 @@ struct ListenerTests {
     client.say(bytes)
     await client.log.wait(until: { $0.contains { $0 == "inputClosed" || $0.hasPrefix("closed") } })
     #expect(client.log.received.isEmpty && server.log.events.isEmpty)
+    let report = await reports.wait(for: "127.0.0.1: ")
+    #expect(report.contains(reason), "\(report)")
     client.perform { $0.close() }
     await listener.stopAccepting()
   }
 
-  @Test("a trusted proxy that says nothing is closed after its time")
+  @Test("a trusted proxy that says nothing is closed after its time, and reported")
   func silentProxy() async throws {
-    let (listener, endpoint) = try await house.listen(.clear, smtpLikePlayer()) {
+    let reports = EventLog()
+    let (listener, endpoint) = try await house.listen(.clear, smtpLikePlayer(), reports: reports) {
       $0.trustedProxies = [IPNetwork("127.0.0.1")].compactMap { $0 }
       $0.timeouts.proxyHeader = .milliseconds(50)
     }
@@ -141,6 +180,7 @@ struct ListenerTests {
     try await house.dial(endpoint, client)
     await client.log.wait(until: { $0.contains { $0 == "inputClosed" || $0.hasPrefix("closed") } })
     #expect(client.log.received.isEmpty)
+    #expect(await reports.wait(for: "127.0.0.1: ").contains("no whole PROXY header came"))
     client.perform { $0.close() }
     await listener.stopAccepting()
   }

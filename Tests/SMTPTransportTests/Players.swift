@@ -258,7 +258,13 @@ struct House: Sendable {
     adjust(&options)
     let listener = try await SMTPListener.start(
       options, on: loops, identities: store, ledger: ConnectionLedger(limits: limits),
-      report: { wrapper, _, _ in reports.add(wrapper.rawValue) },
+      report: { event, peer, _ in
+        switch event {
+        case .wrongWrapper(let wrapper): reports.add(wrapper.rawValue)
+        case .badProxyHeader(let reason): reports.add("\(peer?.address.description ?? "nobody"): \(reason)")
+        case let other: reports.add("\(other)")
+        }
+      },
       delegate: { wire, peer, local in
         player.log.add("accepted \(peer.address) at \(local.address)")
         return player.delegate(on: wire)

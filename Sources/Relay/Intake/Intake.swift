@@ -66,7 +66,7 @@ public final class Intake: ServerConduct {
 
   public func verify(_ claim: PasswordClaim, _ session: SessionFacts) -> Prompt<AuthenticationAnswer> {
     let authenticator = authenticator
-    return .later { .init(await authenticator.verify(claim, from: session.peer.address), mechanism: "password") }
+    return .later { .init(await authenticator.verify(claim, from: session.peer.address)) }
   }
 
   public func scramKeys(for user: String, _ session: SessionFacts) -> Prompt<SCRAMKeys> {
@@ -78,7 +78,7 @@ public final class Intake: ServerConduct {
     let authenticator = authenticator
     return .later {
       let verdict = await authenticator.finishedSCRAM(user: user, proven: proven, from: session.peer.address)
-      return .init(verdict, mechanism: ServerMechanism.scramSHA256.rawValue)
+      return .init(verdict)
     }
   }
 
@@ -161,9 +161,9 @@ public final class Intake: ServerConduct {
 }
 
 extension AuthenticationAnswer {
-  fileprivate init(_ verdict: AuthenticationVerdict, mechanism: String) {
+  fileprivate init(_ verdict: AuthenticationVerdict) {
     switch verdict {
-    case .accepted(let user): self = .accepted(.init(name: user.name.description, mechanism: mechanism))
+    case .accepted(let user): self = .accepted(user: user.name.description)
     // One answer for unknown user, disabled user and wrong password.
     case .rejected: self = .refused(.authenticationFailed)
     case .throttled: self = .refused(.authenticationThrottled)

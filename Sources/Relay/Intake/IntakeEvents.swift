@@ -1,6 +1,7 @@
 import MailMessage
 import MailQueue
 import MailSyntax
+import SASLMechanisms
 import SMTPGrammar
 import SMTPSessions
 import TransportSecurity
@@ -35,7 +36,7 @@ extension MailEvent {
       guard let user = session.user else { return nil }
       self.init(
         .authenticated,
-        [name, Field("user", .text(user.name)), Field("mechanism", .text(user.mechanism))]
+        [name, Field("user", .text(user.name)), Field("mechanism", .text(user.mechanism.rawValue))]
           + MailEvent.connection(session))
     case .authenticationFailed(let user):
       self.init(
@@ -47,6 +48,11 @@ extension MailEvent {
           + MailEvent.connection(session))
     case .wrongWrapper(let wrapper):
       self.init(.wrongWrapper, [name, Field("what", .text(wrapper.rawValue))] + MailEvent.connection(session))
+    case .badProxyHeader(let reason):
+      self.init(
+        .wrongWrapper,
+        [name, Field("what", .text("bad-proxy-header")), Field("reason", .text(reason))]
+          + MailEvent.connection(session))
     case .closed(let end):
       self.init(.sessionClosed, [name, Field("end", .text(end.rawValue))] + MailEvent.connection(session))
     }

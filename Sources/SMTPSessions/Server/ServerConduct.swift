@@ -66,7 +66,8 @@ public enum ConnectAnswer: Hashable, Sendable {
 }
 
 public enum AuthenticationAnswer: Hashable, Sendable {
-  case accepted(AuthenticatedUser)
+  /// The user's name as the house writes it.
+  case accepted(user: String)
   /// 535, 454, 421 …; a 421 closes.
   case refused(Reply)
 }
@@ -95,6 +96,8 @@ public enum SessionEvent: Hashable, Sendable {
   case authenticationFailed(user: String?)
   case refused(reply: Reply)
   case wrongWrapper(WrongWrapper)
+  /// A trusted proxy did not begin with a good PROXY header: what was wrong with it. There is no session then.
+  case badProxyHeader(String)
   case closed(SessionEnd)
 }
 

@@ -153,6 +153,10 @@ public final class ServerConnection: WireDelegate {
       if let sink { settle(sink.write(bytes)) { _, _ in } }
       return !isAwaiting
     case .startTLS(let reply):
+      guard wire.admitsTLS() else {
+        finish(.tooManyHandshakes, .turnedAway)
+        return false
+      }
       say(reply)
       flush()
       stepDeadline = wire.uptime + settings.limits.commandTime

@@ -45,6 +45,9 @@ extension Reply {
   // STARTTLS, RFC 3207 §4
   static let startTLSFirst = Reply(530, .securityOther, "must issue a STARTTLS command first")
   static let tlsAlready = Reply(503, .badSequence, "TLS is active already")
+  /// RFC 3207 §4 has 454 for this, behind which a client may go on in clear: 421 has it come back and be safe.
+  static let tooManyHandshakes = Reply(
+    421, EnhancedStatusCode(.persistentTransient, 7, 0), "too many TLS handshakes from your address, try again later")
   static let tlsUnavailable = Reply(454, EnhancedStatusCode(.persistentTransient, 7, 0), "TLS not available now")
 
   // Order and limits

@@ -67,15 +67,17 @@ extension ServerSession {
       phase = .command
       return refuseJunk(.authenticationMalformed)
     case .fault(.rejected):
-      return answered(authentication: .refused(.authenticationFailed))
+      return answered(authentication: .refused(.authenticationFailed), by: exchange.mechanism)
     }
   }
 
-  mutating func answered(authentication answer: AuthenticationAnswer) -> ServerAction {
+  mutating func answered(
+    authentication answer: AuthenticationAnswer, by mechanism: ServerMechanism
+  ) -> ServerAction {
     phase = .command
     switch answer {
     case .accepted(let user):
-      facts.user = user
+      facts.user = AuthenticatedUser(name: user, mechanism: mechanism)
       return .reply(.authenticated)
     case .refused(let reply):
       return refuseAuthentication(reply)

@@ -98,7 +98,8 @@ public struct ServerSession {
       var exchange = exchange
       let step = exchange.receive(keys: keys)
       return take(step, of: exchange)
-    case (.awaiting(.authentication), .authentication(let answer)): return answered(authentication: answer)
+    case (.awaiting(.authentication(let exchange)), .authentication(let answer)):
+      return answered(authentication: answer, by: exchange.mechanism)
     case (.awaiting(.mail(let path, let parameters)), .command(let answer)):
       return answered(mail: answer, path, parameters)
     case (.awaiting(.recipient(let path, let parameters)), .command(let answer)):

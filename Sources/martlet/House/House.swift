@@ -284,10 +284,10 @@ final class House: Sendable {
         listeners.append(
           try await SMTPListener.start(
             options, on: loops, identities: identities, ledger: ledger,
-            report: { wrapper, peer, local in
+            report: { event, peer, local in
               let facts = SessionFacts(
                 session: SessionID(random.next()), role: role, peer: peer ?? .unknown, local: local ?? .unknown)
-              intake.observe(.wrongWrapper(wrapper), facts)
+              intake.observe(event, facts)
             },
             delegate: { wire, peer, local in
               ServerConnection(

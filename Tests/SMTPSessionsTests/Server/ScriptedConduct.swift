@@ -33,13 +33,13 @@ final class ScriptedConduct: ServerConduct {
   }
   func verify(_ claim: PasswordClaim, _ session: SessionFacts) -> Prompt<AuthenticationAnswer> {
     let isRight = claim.user == "alice" && claim.password.isEqual(inConstantTimeTo: Secret("wonderland"))
-    return prompt(isRight ? .accepted(.init(name: "alice", mechanism: "PLAIN")) : .refused(.authenticationFailed))
+    return prompt(isRight ? .accepted(user: "alice") : .refused(.authenticationFailed))
   }
   func scramKeys(for user: String, _ session: SessionFacts) -> Prompt<SCRAMKeys> {
     prompt(SCRAMKeys(salt: [1, 2, 3, 4], iterations: 4096, storedKey: Secret([0]), serverKey: Secret([0])))
   }
   func finishedSCRAM(user: String, proven: Bool, _ session: SessionFacts) -> Prompt<AuthenticationAnswer> {
-    prompt(proven ? .accepted(.init(name: user, mechanism: "SCRAM-SHA-256")) : .refused(.authenticationFailed))
+    prompt(proven ? .accepted(user: user) : .refused(.authenticationFailed))
   }
   func mail(_ path: ReversePath, _ parameters: MailParameters, _ session: SessionFacts) -> Prompt<CommandAnswer> {
     guard path.description != "<evil@example.com>" else {

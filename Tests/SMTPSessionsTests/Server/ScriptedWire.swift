@@ -28,6 +28,8 @@ final class ScriptedWire: Wire {
   }
   func pauseReading() { isReading = false }
   func resumeReading() { isReading = true }
+  var admitsHandshakes = true
+  func admitsTLS() -> Bool { admitsHandshakes }
   func startTLS(_ side: TLSSide) { isHandshaking = true }
   func close() {
     flush()

@@ -1,5 +1,6 @@
 import MailSyntax
 import NIOCore
+import SASLMechanisms
 import SMTPGrammar
 import SMTPSessions
 import Synchronization
@@ -63,6 +64,31 @@ struct ServerConnectionTests {
     #expect(stage.connection.facts.clientIdentity == nil)
     #expect(stage.say("RCPT TO:<c@b.example>\r\n") == "503 5.5.1 send MAIL first\r\n")
     #expect(stage.say("MAIL FROM:<a@b.example>\r\n") == "503 5.5.1 send EHLO first\r\n")
+  }
+
+  @Test("STLS-001: a client with too many handshakes hears 421 in place of 220, and no handshake begins")
+  func tooManyHandshakes() throws {
+    let stage = try Stage(role: .submission)
+    stage.wire.admitsHandshakes = false
+    _ = stage.say("EHLO a.example.com\r\n")
+    #expect(
+      stage.say("STARTTLS\r\n") == "421 4.7.0 too many TLS handshakes from your address, try again later\r\n")
+    #expect(stage.wire.isClosed && !stage.wire.isHandshaking)
+    stage.connection.closed(nil)
+    #expect(stage.events.last == .closed(.turnedAway))
+  }
+
+  @Test(
+    "who authenticated is remembered with the mechanism that was used",
+    arguments: [
+      (ServerMechanism.plain, "AUTH PLAIN AGFsaWNlAHdvbmRlcmxhbmQ=\r\n"),
+      (.login, "auth login\r\nYWxpY2U=\r\nd29uZGVybGFuZA==\r\n"),
+    ])
+  func mechanism(_ mechanism: ServerMechanism, _ dialogue: String) throws {
+    let stage = try Stage(role: .submissions)
+    #expect(stage.say("EHLO a.example.com\r\n" + dialogue).hasSuffix("235 2.7.0 authenticated\r\n"))
+    #expect(stage.connection.facts.user == AuthenticatedUser(name: "alice", mechanism: mechanism))
+    #expect(stage.events.last == .authenticated)
   }
 
   @Test("SMTP-003: a batch of pipelined commands is answered in one flush, and EHLO in one write")
