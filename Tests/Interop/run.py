@@ -15,6 +15,7 @@ import harness
 import clients  # noqa: F401  (each of these registers its cases)
 import refusals  # noqa: F401
 import hygiene  # noqa: F401
+import stopping  # noqa: F401
 import next_hops  # noqa: F401
 import durability  # noqa: F401
 

@@ -120,6 +120,11 @@ public final class ServerConnection: WireDelegate {
       // A peer that reads nothing is asked for nothing more: replies don't pile up (Law 7).
       if output.readableBytes >= ServerConnection.maximumUnflushedOctets { flush() }
       guard wire.isWritable else { break }
+      // RFC 5321 §3.8: the command behind a finished transaction hears 421, so that one behind the other ends too.
+      if isShuttingDown && session.isBetweenTransactions && bytes.readableBytes > 0 {
+        finish(.shuttingDown, .shutDown)
+        break
+      }
       let action = session.next(&bytes)
       releaseUnwantedSink()
       guard perform(action) else { break }

@@ -13,11 +13,13 @@ struct Stage {
   let connection: ServerConnection
 
   init(
-    role: ListenerRole, answersLater: Bool = false, limits: ServerLimits = ServerLimits(), opens: Bool = true
+    role: ListenerRole, answersLater: Bool = false, limits: ServerLimits = ServerLimits(), opens: Bool = true,
+    offersSTARTTLS: Bool = true
   ) throws {
     conduct = ScriptedConduct(answersLater: answersLater)
     var settings = ServerSettings(hostName: try DomainName("mail.example.com"))
     settings.limits = limits
+    settings.offersSTARTTLS = offersSTARTTLS
     let endpoint = SocketEndpoint(address: .v4(0xc000_0201), port: 587)
     connection = ServerConnection(
       wire: wire, facts: SessionFacts(session: SessionID(1), role: role, peer: endpoint, local: endpoint),
@@ -64,6 +66,18 @@ struct ServerConnectionTests {
     #expect(stage.connection.facts.clientIdentity == nil)
     #expect(stage.say("RCPT TO:<c@b.example>\r\n") == "503 5.5.1 send MAIL first\r\n")
     #expect(stage.say("MAIL FROM:<a@b.example>\r\n") == "503 5.5.1 send EHLO first\r\n")
+  }
+
+  @Test(
+    "ITLS-008, STLS-001: without a certificate STARTTLS isn't offered, and 454 if asked for",
+    arguments: [
+      ListenerRole.relay, .submission,
+    ])
+  func noCertificate(_ role: ListenerRole) throws {
+    let stage = try Stage(role: role, offersSTARTTLS: false)
+    #expect(!stage.say("EHLO a.example.com\r\n").contains("STARTTLS"))
+    #expect(stage.say("STARTTLS\r\n") == "454 4.7.0 TLS not available now\r\n")
+    #expect(!stage.wire.isHandshaking && !stage.wire.isClosed)
   }
 
   @Test("STLS-001: a client with too many handshakes hears 421 in place of 220, and no handshake begins")
@@ -260,6 +274,18 @@ struct ServerConnectionTests {
     #expect(busy.say("x\r\n.\r\n") == "250 2.0.0 accepted\r\n")
     busy.connection.tick()
     #expect(busy.wire.isClosed)
+  }
+
+  @Test("SMTP-022: a client that sends one message behind the other hears 421 behind the one under way")
+  func shutDownBetween() throws {
+    let stage = try Stage(role: .relay)
+    _ = stage.say("HELO a\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@b.example>\r\n")
+    stage.connection.shutDown()
+    #expect(stage.say("DATA\r\n").hasPrefix("354 "))
+    #expect(
+      stage.say("x\r\n.\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@b.example>\r\n")
+        == "250 2.0.0 accepted\r\n421 4.3.2 shutting down, come back later\r\n")
+    #expect(stage.wire.isClosed)
   }
 
   @Test(
