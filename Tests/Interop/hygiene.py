@@ -120,29 +120,44 @@ def pipelined(letter, last="QUIT\r\n"):
             + letter.wire + last.encode())
 
 
-def finishes_early(bench, wire):
+def finishes_early(bench, wire, last, politely=False):
     letter = Letter()
-    wire.send(pipelined(letter))
-    wire.finish()
+    wire.send(pipelined(letter, last))
+    wire.finish(politely)
     codes = [wire.reply().code for _ in range(4)]
-    check(codes == [250, 250, 250, 221], f"four replies were due: {codes}")
+    check(codes == [250, 250, 250, 221 if last.startswith("QUIT") else 250], f"four replies were due: {codes}")
+    check(wire.ends(), "the connection stayed open behind the last reply")
+    check(not wire.buffer, f"said behind the last reply: {wire.buffer!r}")
     for delivered in bench.dev.maildir.wait(letter):
         delivered.check_intact(letter)
+
+
+LASTS = ("QUIT\r\n", "NOOP\r\n")
 
 
 @case("a FIN behind pipelined commands still gets every reply inside TLS", GROUP, ids=("PIPE-003",))
 def early_fin_tls(bench):
     for role in ("submissions", "submission"):
-        with signed_in(bench, role) as wire:
-            finishes_early(bench, wire)
+        for last in LASTS:
+            with signed_in(bench, role) as wire:
+                finishes_early(bench, wire, last)
+
+
+@case("a close_notify behind pipelined commands still gets every reply", GROUP, ids=("PIPE-003",))
+def early_close_notify(bench):
+    for role in ("submissions", "submission"):
+        for last in LASTS:
+            with signed_in(bench, role) as wire:
+                finishes_early(bench, wire, last, politely=True)
 
 
 @case("a FIN behind pipelined commands still gets every reply in cleartext on 25", GROUP, ids=("PIPE-003",))
 def early_fin_relay(bench):
-    with Wire(bench.dev.ports["relay"]) as wire:
-        wire.expect(220)
-        wire.ask("EHLO client.example.org", 250)
-        finishes_early(bench, wire)
+    for last in LASTS:
+        with Wire(bench.dev.ports["relay"]) as wire:
+            wire.expect(220)
+            wire.ask("EHLO client.example.org", 250)
+            finishes_early(bench, wire, last)
 
 
 @case("a message cut off by a FIN in the middle of its data never arrives", GROUP)

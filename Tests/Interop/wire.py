@@ -79,8 +79,16 @@ class Wire:
                 self.tls.write(data[start:start + 16384])
                 self.push()
 
-    def finish(self):
-        """The end of our stream, TCP's FIN, behind whatever was sent; the server's replies can still be read."""
+    def finish(self, politely=False):
+        """The end of our stream, TCP's FIN, behind whatever was sent; the server's replies can still be read.
+
+        `politely` sends TLS's close_notify before it."""
+        if politely:
+            try:
+                self.tls.unwrap()
+            except ssl.SSLWantReadError:
+                pass
+            self.push()
         self.socket.shutdown(socket.SHUT_WR)
 
     def read(self):
