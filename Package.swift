@@ -140,7 +140,7 @@ let package = Package(
       "SMTPTransportTests",
       [
         "Certificates", "MailSyntax", "SMTPSessions", "SMTPTransport", "TransportSecurity", nioCore, nioPosix,
-        nioEmbedded, nioSSL, x509, crypto,
+        nioEmbedded, nioSSL, x509, asn1, crypto,
       ]),
     tests("CertificatesTests", ["Certificates", "MailSyntax", x509, asn1, crypto]),
     tests(

@@ -26,7 +26,12 @@ public struct TLSIdentity: Sendable {
     do {
       parsed = try Certificate(derEncoded: leaf.toDERBytes())
     } catch {
-      throw .badCertificate("\(error)")
+      throw .badCertificate(
+        "its key must be RSA of 2048 bits or more, or ECDSA on P-256, P-384 or P-521 (\(error))")
+    }
+    // RFC 9325 §4.5: SHA-256 at least. Clients refuse such a certificate, each in its own words.
+    guard !TLSIdentity.signaturesOfSHA1.contains(parsed.signatureAlgorithm) else {
+      throw .badCertificate("it is signed with SHA-1, which clients refuse; have it issued again with SHA-256")
     }
     do {
       context = try NIOSSLContext(configuration: TLSIdentity.configuration(chain: chain, key: key))
@@ -42,6 +47,8 @@ public struct TLSIdentity: Sendable {
 
   /// Whether the leaf carries `serverName` as a DNS-ID.
   public func answers(to serverName: String) -> Bool { DNSID.anyMatches(presented: dnsNames, host: serverName) }
+
+  private static let signaturesOfSHA1: Set<Certificate.SignatureAlgorithm> = [.sha1WithRSAEncryption]
 
   private static func certificates(_ pem: [UInt8]) throws(TLSIdentityFault) -> [NIOSSLCertificate] {
     guard !pem.isEmpty else { throw .noCertificate }
@@ -110,7 +117,7 @@ public enum TLSIdentityFault: Error, Hashable, Sendable, CustomStringConvertible
     case .noCertificate: "no certificate in PEM form is there; the chain begins with -----BEGIN CERTIFICATE-----"
     case .badCertificate(let reason): "the certificate can't be used: \(reason)"
     case .noKey: "no private key in PEM form is there; it begins with -----BEGIN PRIVATE KEY----- or names its kind"
-    case .badKey: "the private key can't be read; give an ECDSA or RSA key in PEM form"
+    case .badKey: "the private key can't be read; give an RSA key, or ECDSA on P-256, P-384 or P-521, in PEM form"
     case .encryptedKey: "the private key is encrypted; decrypt it with: openssl pkey -in KEY -out NEW"
     case .keyDoesNotMatch:
       "the private key does not belong to the first certificate of the chain; give the leaf first, and the key it "

@@ -42,6 +42,19 @@ struct ArchitectureTests {
     #expect(findings.isEmpty, listing(findings))
   }
 
+  @Test(
+    "ITLS-017: nothing that ships goes on with a certificate that wasn't verified, and no key or option asks for it")
+  func verification() throws {
+    let rooms = ["Sources/SMTPSessions/", "Sources/SMTPTransport/"]
+    let sources = try Tree.sources()
+    let asking = sources.filter { file in
+      !rooms.contains { file.path.hasPrefix($0) } && file.text.contains(".recorded")
+    }
+    #expect(asking.map(\.path) == [])
+    let demanding = sources.filter { $0.text.contains("demand: .verified") }
+    #expect(demanding.count >= 3, "the smarthost, LMTP over a network and `send` make TLS connections")
+  }
+
   @Test("no file speaks of a machine's paths or of how the work was organised")
   func ownWords() throws {
     let findings = try Tree.published().flatMap(Rules.foreignWords)

@@ -1,6 +1,8 @@
 """What is refused, and that nothing of it arrives."""
 
 import smtplib
+import subprocess
+import threading
 
 from clients import SClient, smtplib_submits
 from harness import CLIENT_SECONDS, Failed, Letter, case, check, program, run
@@ -248,3 +250,52 @@ def no_client_certificate(bench):
          "-CAfile", bench.dev.ca, "-msg"], standard_input=b"QUIT\r\n")
     check("Verify return code: 0" in output, f"the certificate did not verify:\n{output[-1500:]}")
     check("CertificateRequest" not in output, "the server asked for a client certificate")
+
+
+def s_client(bench, *options):
+    """All that `openssl s_client` tells of a connection to 465 that the server closes."""
+    _, output = run(
+        [program("openssl", "openssl"), "s_client", "-connect", f"localhost:{bench.dev.ports['submissions']}",
+         "-CAfile", bench.dev.ca, "-crlf", "-ign_eof", *options], standard_input=b"quit\n", timeout=CLIENT_SECONDS)
+    return output
+
+
+@case("TLS 1.2 has extended master secrets and safe renegotiation, and no client may renegotiate", GROUP,
+      ids=("TLSB-007",))
+def renegotiation(bench):
+    output = s_client(bench, "-tls1_2")
+    for words in ("Secure Renegotiation IS supported", "Extended master secret: yes"):
+        check(words in output, f"{words!r} is missing:\n{output[-1500:]}")
+    # Its command `R` is heard only while its input stays open.
+    with subprocess.Popen(
+            [program("openssl", "openssl"), "s_client", "-connect", f"localhost:{bench.dev.ports['submissions']}",
+             "-CAfile", bench.dev.ca, "-tls1_2"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as client:
+        alarm = threading.Timer(CLIENT_SECONDS, client.kill)
+        alarm.start()
+        try:
+            while not (line := client.stdout.readline()).startswith(b"220 "):
+                check(line, "no greeting came")
+            client.stdin.write(b"R\n")
+            client.stdin.flush()
+            rest = client.stdout.read().decode("utf-8", "replace")
+        finally:
+            alarm.cancel()
+            client.kill()
+    check("RENEGOTIATING" in rest, f"s_client did not try:\n{rest[-1500:]}")
+    # A second handshake would show the certificate again; the server ends the connection instead.
+    check("verify return" not in rest, f"the server renegotiated:\n{rest[-1500:]}")
+    check("no renegotiation" in rest or "unexpected eof" in rest, f"the connection went on:\n{rest[-1500:]}")
+
+
+@case("no early data is taken with a session's ticket", GROUP, ids=("TLSB-009",))
+def no_early_data(bench):
+    place = bench.place("early-data")
+    session, early = place / "session", place / "early"
+    output = s_client(bench, "-tls1_3", "-sess_out", session)
+    check("Max Early Data: 0" in output, f"a ticket for TLS 1.3 without early data was expected:\n{output[-1500:]}")
+    early.write_bytes(b"EHLO early.example\r\n")
+    output = s_client(bench, "-tls1_3", "-sess_in", session, "-early_data", early)
+    check("Early data was not sent" in output or "Early data was rejected" in output,
+          f"early data was taken:\n{output[-1500:]}")
+    check("PIPELINING" not in output, "a command in early data was answered")

@@ -4,9 +4,11 @@ import Foundation
 import MailSyntax
 import NIOCore
 import SMTPSessions
+import SwiftASN1
 import Synchronization
 import Testing
 import TransportSecurity
+import X509
 
 @testable import SMTPTransport
 
@@ -176,6 +178,27 @@ struct TLSIdentityTests {
     #expect(throws: TLSIdentityFault.unreadable(FileFault(path: folder.path, errorNumber: EISDIR))) {
       try TLSIdentityFiles(chain: folder.path, key: chain).load()
     }
+  }
+
+  @Test("TLSB-011: RSA under 2048 bits, a small curve and SHA-1 are refused, in words")
+  func weakPairs() {
+    for (pair, words) in [
+      (WeakPairs.shortRSA, "2048"), (WeakPairs.smallCurve, "P-256"), (WeakPairs.sha1, "SHA-1"),
+    ] {
+      do {
+        _ = try TLSIdentity(chainPEM: Array(pair.certificate.utf8), keyPEM: Secret(pair.key))
+        Issue.record("taken: \(words)")
+      } catch {
+        #expect("\(error)".contains(words), "\(error)")
+      }
+    }
+  }
+
+  @Test("TLSB-011: a certificate that we make has a curve of 256 bits and is signed with SHA-256")
+  func ownCertificates() throws {
+    let issued = try Certificate(pemEncoded: issue("a.test").certificatePEM)
+    #expect(issued.signatureAlgorithm == .ecdsaWithSHA256)
+    #expect(P256.Signing.PublicKey(issued.publicKey) != nil)
   }
 
   @Test("RSA keys are taken too")

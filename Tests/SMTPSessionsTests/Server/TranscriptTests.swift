@@ -93,6 +93,7 @@ struct Transcript: CustomTestStringConvertible {
 
 @Suite("Server transcripts")
 struct TranscriptTests {
+  // UTF8-005
   @Test(
     "every dialogue goes as written, fed whole, byte by byte and split at each boundary",
     arguments: try Transcript.corpus())
@@ -139,6 +140,10 @@ struct TranscriptTests {
       await wire.settle()
       let said = wire.takeWritten()
       guard said.isEmpty || said.hasSuffix("\r\n") else { return "a reply without its end: \(said)" }
+      // UTF8-005: whatever the client said, replies are printable ASCII.
+      guard said.utf8.allSatisfy({ (0x20...0x7e).contains($0) || $0 == 13 || $0 == 10 }) else {
+        return "a reply that isn't ASCII: \(said)"
+      }
       let lines = said.components(separatedBy: "\r\n").dropLast()
       if let difference = difference(Array(lines), segment.server) { return difference }
       guard wire.isClosed == segment.closes else { return "closed: \(wire.isClosed), expected \(segment.closes)" }
