@@ -119,7 +119,7 @@ def smtplib_submits(bench, role, mechanism, letter=None, host="localhost", optio
     return letter
 
 
-@case("smtplib submits on 465 with AUTH PLAIN", ids=("ITLS-001", "PLAIN-001"))
+@case("smtplib submits on 465 with AUTH PLAIN", ids=("ITLS-001", "ITLS-009", "AUTH-020", "PLAIN-001"))
 def smtplib_465_plain(bench):
     arrives(bench, smtplib_submits(bench, "submissions", "PLAIN"))
 

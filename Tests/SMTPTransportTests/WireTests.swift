@@ -7,6 +7,17 @@ import TransportSecurity
 
 @testable import SMTPTransport
 
+/// Writes down the errors on their way to the wire.
+private final class FaultSpy: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  let log: EventLog
+  init(_ log: EventLog) { self.log = log }
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    log.add("\(error)")
+    context.fireErrorCaught(error)
+  }
+}
+
 @Suite("The wire on a channel, over loopback", .timeLimit(.minutes(1)))
 struct WireTests {
   let house = House.shared
@@ -34,7 +45,7 @@ struct WireTests {
     #expect(seenByClient.peerCertificate?.sha256Fingerprint.count == 32)
     client.say("NOOP\r\nQUIT\r\n")
     await client.log.waitToReceive("250 NOOP\r\n221 QUIT\r\n")
-    // ITLS-005: the end is an orderly one.
+    // The end is an orderly one.
     await client.log.wait(for: "inputClosed")
     client.perform { $0.close() }
     #expect(await client.log.wait(for: "closed") == "closed by us")
@@ -96,6 +107,29 @@ struct WireTests {
     await listener.stopAccepting()
   }
 
+  @Test("STLS-003: garbage in place of a ServerHello ends the client's connection")
+  func garbageForAHello() async throws {
+    let server = Player(received: { wire, bytes in
+      if bytes.takeLine() != nil {
+        wire.write(ByteBuffer(string: "220 go\r\n"))
+      } else {
+        wire.write(ByteBuffer(string: "250-this is no TLS\r\n250 AUTH PLAIN\r\n"))
+      }
+      wire.flush()
+    })
+    let (listener, endpoint) = try await house.listen(.clear, server)
+    let client = Player(received: { wire, bytes in
+      if bytes.takeLine() == "220 go" { wire.startTLS(.client(hostName: "localhost", demand: .verified)) }
+    })
+    try await house.dial(endpoint, client)
+    client.say("STARTTLS\r\n")
+    #expect(await client.log.wait(for: "closed").hasPrefix("closed handshakeFailed"))
+    #expect(client.log.received == "220 go\r\n")
+    await server.log.wait(for: "inputClosed")
+    server.perform { $0.close() }
+    await listener.stopAccepting()
+  }
+
   @Test("STLS-005: cleartext in a later segment than STARTTLS breaks the handshake")
   func laterCleartext() async throws {
     let (server, reports) = (smtpLikePlayer(), EventLog())
@@ -110,6 +144,34 @@ struct WireTests {
     #expect(server.log.received == "STARTTLS\r\n")
     #expect(reports.events.isEmpty)
     #expect(!client.log.received.contains("554"))
+    await listener.stopAccepting()
+  }
+
+  @Test(
+    "ITLS-005: either side says close_notify before it closes, so that the other sees no cut-off",
+    arguments: [
+      true, false,
+    ])
+  func orderlyEnd(_ isServers: Bool) async throws {
+    let server = smtpLikePlayer()
+    let (listener, endpoint) = try await house.listen(.implicitTLS, server)
+    let client = implicitTLSPlayer("localhost")
+    try await house.dial(endpoint, client)
+    await client.log.waitToReceive("220 hello\r\n")
+    let (closing, watching) = isServers ? (server, client) : (client, server)
+    let faults = EventLog()
+    watching.perform { wire in
+      let handler = wire as! WireChannelHandler
+      try? handler.context?.pipeline.syncOperations.addHandler(FaultSpy(faults), position: .before(handler))
+      faults.add("watching")
+    }
+    await faults.wait(for: "watching")
+    closing.perform { $0.close() }
+    await watching.log.wait(for: "inputClosed")
+    watching.perform { $0.close() }
+    await closing.log.wait(for: "closed")
+    // NIOSSL tells of a FIN without close_notify as an error, before the end of the input.
+    #expect(faults.events == ["watching"])
     await listener.stopAccepting()
   }
 

@@ -92,8 +92,10 @@ struct IntakeTests {
     #expect(stage.memory.octetsInUse == 0, "what was held in memory is given back")
   }
 
+  // ITLS-009, AUTH-020
   @Test(
-    "SUB-009, SMTP-045, TRACE-001: Received, Date and Message-ID stand in front, Bcc is gone, the body is untouched")
+    "SUB-009, SMTP-045, TRACE-001: Received, Date and Message-ID stand in front, Bcc is gone, the body is untouched"
+  )
   func mended() async throws {
     let stage = try IntakeStage(.submissions)
     await stage.enter()
@@ -216,7 +218,7 @@ struct IntakeTests {
     #expect(await stage.submit(Array(IntakeTests.good.utf8)).hasPrefix("250 "))
   }
 
-  @Test("AUTH-009, AUTH-020: a wrong password and an unknown user get the same 535")
+  @Test("AUTH-009: a wrong password and an unknown user get the same 535")
   func oneAnswer() async throws {
     let stage = try IntakeStage(.submissions)
     _ = await stage.say("EHLO a\r\n")

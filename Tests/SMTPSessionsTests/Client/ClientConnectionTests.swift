@@ -110,6 +110,20 @@ struct ClientConnectionTests {
     #expect(fault == "handshake violation")
   }
 
+  @Test("STLS-003: a handshake that fails behind STARTTLS ends the connection, and nothing more is said in clear")
+  func failedHandshake() async throws {
+    async let opened = attempt(try plan(.startTLS(hostName: "server.example", demand: .verified)))
+    await wire.connected()
+    wire.say("220 server.example\r\n")
+    wire.say("250-server.example\r\n250-PIPELINING\r\n250 STARTTLS\r\n")
+    wire.say("220 go ahead\r\n")
+    #expect(wire.sent() == "EHLO client.example\r\nSTARTTLS\r\n")
+    wire.end(.handshakeFailed("wrong version number"))
+    let fault = try await opened.fault
+    #expect(fault == "handshake transport" || fault == "handshake security", "\(fault ?? "opened")")
+    #expect(wire.sent() == "")
+  }
+
   @Test("a message goes out in pieces, each read when the wire takes more")
   func backPressure() async throws {
     let conversation = try await open(plan())

@@ -105,6 +105,24 @@ struct ServerConnectionTests {
     #expect(stage.events.last == .authenticated)
   }
 
+  @Test("AUTH-008: 12288 octets of an answer are heard, with the command and behind the 334; more is 500 5.5.6")
+  func longAnswers() throws {
+    let longest = String(repeating: "A", count: 12_288)
+    for dialogue in ["AUTH PLAIN \(longest)\r\n", "AUTH PLAIN\r\n\(longest)\r\n"] {
+      let stage = try Stage(role: .submissions)
+      // Zeros are no PLAIN message: it was read as one, and not as too long.
+      #expect(
+        stage.say("EHLO a.example.com\r\n" + dialogue)
+          .hasSuffix("501 5.5.2 that is not how this mechanism answers\r\n"))
+    }
+    for dialogue in ["AUTH PLAIN \(longest)AAAA\r\n", "AUTH PLAIN\r\n\(longest)AAAA\r\n"] {
+      let stage = try Stage(role: .submissions)
+      #expect(
+        stage.say("EHLO a.example.com\r\n" + dialogue).hasSuffix("500 5.5.6 authentication line too long\r\n"))
+      #expect(stage.say("NOOP\r\n") == "250 2.0.0 OK\r\n")
+    }
+  }
+
   @Test("SMTP-003: a batch of pipelined commands is answered in one flush, and EHLO in one write")
   func oneFlush() throws {
     let stage = try Stage(role: .relay)
