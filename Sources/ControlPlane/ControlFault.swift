@@ -42,6 +42,8 @@ extension ControlFault {
     case .stopped(let reason):
       self.init(
         .stopped, "the queue has stopped after a failed write (\(reason)); mend the disk and start the server anew")
+    case .unavailable(let reason):
+      self.init(.busy, "the queue can't be had at this moment (\(reason)); try again")
     case .notFound:
       self.init(.notFound, "there is no such message in the queue")
     case .corrupt(let id):

@@ -53,6 +53,8 @@ public enum StoreCondition: Hashable, Sendable {
 public enum StoreFault: Error, Hashable, Sendable {
   case spaceLow
   case stopped(reason: String)
+  /// It can't be had at this moment, for want of a file descriptor or memory. Nothing was changed; later it may work.
+  case unavailable(reason: String)
   case notFound
   /// The body's checksum does not match: the message is held and named.
   case corrupt(QueueID)

@@ -78,6 +78,8 @@ enum Schema {
         guard !db.configuration.readonly else { return }
         try db.execute(sql: "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL")
       }
+      // What SQLite needs for a moment stays in memory: a file would need a descriptor, and room on the disk.
+      configuration.prepareDatabase { db in try db.execute(sql: "PRAGMA temp_store = MEMORY") }
       let pool = try DatabasePool(path: path, configuration: configuration)
       try pool.writeWithoutTransaction { db in
         // GRDB sets NORMAL with WAL; Law 1 needs every commit synced. Checkpoints have a thread of their own.

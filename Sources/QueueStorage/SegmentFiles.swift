@@ -77,12 +77,18 @@ final class SegmentFiles: Sendable {
       // While a backup holds the files none is dead, and a new one must do.
       number = try makeSegment()
     }
-    let file = try fileSystem.open(segmentPath(number), .write)
-    withLedger {
-      $0.adopt(number)
-      $0.makeCurrent(number)
+    do throws(SystemFault) {
+      let file = try fileSystem.open(segmentPath(number), .write)
+      withLedger {
+        $0.adopt(number)
+        $0.makeCurrent(number)
+      }
+      return (number, file)
+    } catch {
+      // It is whole and nobody's: the next to need one takes it.
+      withLedger { $0.adopt(number) }
+      throw error
     }
-    return (number, file)
   }
 
   /// Removes dead segments past the spares, and makes one ahead of need when the current one is half full.

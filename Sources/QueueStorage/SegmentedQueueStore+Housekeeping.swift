@@ -89,7 +89,7 @@ extension SegmentedQueueStore {
         case .notFound: continue
         // It was held and named; its segment stays as it is for whoever looks into it.
         case .corrupt: skippedByCompaction.withLock { _ = $0.insert(segment) }
-        case .spaceLow, .stopped, .tooLarge, .duplicate: throw error
+        case .spaceLow, .stopped, .unavailable, .tooLarge, .duplicate: throw error
         }
       }
     }

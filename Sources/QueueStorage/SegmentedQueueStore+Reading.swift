@@ -138,7 +138,8 @@ extension SegmentedQueueStore {
   }
 
   /// Between the row and the file the message may leave or move, and its segment be written over under a new number:
-  /// then pin or open fails, and the row is read again.
+  /// then the pin fails or no such file is found, and the row is read again. A file that is there and can't be opened
+  /// says nothing of the body in it.
   private func openReader(_ id: QueueID) throws(StoreFault) -> StoredBodyReader {
     for _ in 0..<4 {
       let row = try query { db in
@@ -157,6 +158,7 @@ extension SegmentedQueueStore {
           foundCorrupt: { await self.holdCorrupt(id) })
       } catch {
         if place.segment != BodyPlace.ownFile { files.withLedger { $0.unpin(place.segment) } }
+        guard error.isAbsence else { throw .unavailable(reason: error.description) }
         continue
       }
       if place.length > 0, place.length <= StoredBodyReader.longestPiece { try reader.readAhead() }
@@ -189,8 +191,15 @@ extension SegmentedQueueStore {
     try standing.checkRunning()
     do {
       return try writer.database.read(body)
+    } catch let error as DatabaseError where error.isPassing {
+      throw .unavailable(reason: "queue.sqlite3: \(error.message ?? "\(error.resultCode)")")
     } catch {
       throw standing.stop("queue.sqlite3: \(error)")
     }
   }
+}
+
+extension DatabaseError {
+  /// A reader's connection could not be opened, for want of a descriptor or memory.
+  fileprivate var isPassing: Bool { resultCode == .SQLITE_CANTOPEN || resultCode == .SQLITE_NOMEM }
 }

@@ -1,3 +1,4 @@
+import Dispatch
 import GRDB
 public import MailQueue
 public import MailSyntax
@@ -94,6 +95,27 @@ public final class SegmentedQueueStore: QueueStore {
     readers.start()
     spillers = NIOThreadPool(numberOfThreads: 2)
     spillers.start()
+    openReaders()
+  }
+
+  /// Every reader's connection is opened now rather than when it is first needed: a server that has run out of file
+  /// descriptors must still be able to read its queue.
+  private func openReaders() {
+    let arrived = DispatchSemaphore(value: 0)
+    let mayLeave = DispatchSemaphore(value: 0)
+    for _ in 0..<options.readerThreads {
+      readers.submit { _ in
+        // One that can't be opened now is tried again by the first who needs it. All are held at once, so that each
+        // thread gets a connection of its own.
+        try? self.writer.database.read { _ in
+          arrived.signal()
+          mayLeave.wait()
+        }
+        arrived.signal()
+      }
+    }
+    for _ in 0..<options.readerThreads { arrived.wait() }
+    for _ in 0..<options.readerThreads { mayLeave.signal() }
   }
 
   public var condition: StoreCondition { standing.condition }

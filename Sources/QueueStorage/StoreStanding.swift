@@ -66,8 +66,10 @@ final class StoreStanding: Sendable {
     if case .stopped(let reason) = state.withLock({ $0.condition }) { throw .stopped(reason: reason) }
   }
 
-  /// What a failed call means: a full disk lowers the condition, anything else stops the store for good.
+  /// What a failed call means: a full disk lowers the condition, a want of descriptors passes, anything else stops the
+  /// store for good.
   func judge(_ fault: SystemFault) -> StoreFault {
+    if fault.isPassing { return .unavailable(reason: fault.description) }
     guard fault.isSpace else { return stop(fault.description) }
     lower(fault.description)
     return .spaceLow

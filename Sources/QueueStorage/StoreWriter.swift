@@ -95,12 +95,12 @@ final class StoreWriter: Sendable {
   private func process(_ batch: [StoreJob]) {
     standing.lookAtSpace(atLeastEvery: .seconds(1))
     var batch = batch
-    if standing.isSpaceLow { refuseNewMail(&batch) }
+    if standing.isSpaceLow { refuseNewMail(&batch, .spaceLow) }
     guard !batch.isEmpty else { return }
     var outcome = attempt(&batch)
-    if case .failure(.spaceLow) = outcome {
+    if case .failure(let fault) = outcome, fault.leavesRoomForOutcomes {
       // Outcomes go on without the new mail, at need on the reserve.
-      refuseNewMail(&batch)
+      refuseNewMail(&batch, fault)
       guard !batch.isEmpty else { return }
       outcome = attempt(&batch)
       if case .failure(.spaceLow) = outcome, standing.releaseReserve() { outcome = attempt(&batch) }
@@ -114,8 +114,8 @@ final class StoreWriter: Sendable {
     checkpointer.committed(batch.count, on: database)
   }
 
-  private func refuseNewMail(_ batch: inout [StoreJob]) {
-    for job in batch where job.isNewMail { job.answer.resume(returning: .failure(.spaceLow)) }
+  private func refuseNewMail(_ batch: inout [StoreJob], _ fault: StoreFault) {
+    for job in batch where job.isNewMail { job.answer.resume(returning: .failure(fault)) }
     batch.removeAll(where: \.isNewMail)
   }
 
@@ -185,6 +185,16 @@ final class StoreWriter: Sendable {
       counts.recipientsHeld += effects.held
     }
     for event in effects.events { events.record(event) }
+  }
+}
+
+extension StoreFault {
+  /// New mail needs a place for its body; an outcome without a report needs none.
+  fileprivate var leavesRoomForOutcomes: Bool {
+    switch self {
+    case .spaceLow, .unavailable: true
+    case .stopped, .notFound, .corrupt, .tooLarge, .duplicate: false
+    }
   }
 }
 

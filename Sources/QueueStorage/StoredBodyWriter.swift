@@ -232,8 +232,8 @@ final class StoredBodyWriter: BodyWriter {
       state.withLock { $0.file?.descriptor = nil }
       return .success(())
     } catch {
-      // A sync is never tried again, whatever it failed with (Law 1).
-      return .failure(standing.stop(error.description))
+      // A sync is never tried again, whatever it failed with (Law 1). A folder that couldn't be opened wasn't synced.
+      return .failure(error.isPassing ? standing.judge(error) : standing.stop(error.description))
     }
   }
 

@@ -5,6 +5,7 @@ import fcntl
 import os
 import random
 import re
+import resource
 import smtplib
 import struct
 import subprocess
@@ -162,6 +163,53 @@ def kill_loop(bench):
         check_all_there(server, load.accepted, rounds)
     finally:
         load.stop()
+        server.stop()
+
+
+# Out of file descriptors
+
+class Starved:
+    """The server can open nothing more while this lasts."""
+
+    def __init__(self, pid):
+        self.pid = pid
+
+    def __enter__(self):
+        self.limits = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
+        used = {int(path.name) for path in Path(f"/proc/{self.pid}/fd").iterdir()}
+        free = next(number for number in range(len(used) + 1) if number not in used)
+        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (free, self.limits[1]))
+
+    def __exit__(self, *problem):
+        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, self.limits)
+
+
+@case("out of file descriptors the server puts mail off, and holds and loses none of it", "durability",
+      ids=("SMTP-031",))
+def no_descriptors(bench):
+    server = Serve(bench.martlet, bench.place("descriptors"))
+    first, letter = Letter(to=["bob@example.org"]), Letter(to=["bob@example.org"])
+    try:
+        server.submit(first)
+        server.maildir.wait(first)
+        with smtplib.SMTP("127.0.0.1", server.ports["relay"], timeout=30) as client:
+            client.ehlo()
+            with Starved(server.pid):
+                client.sendmail(letter.sender, letter.to, letter.wire)
+                long = Letter(to=["bob@example.org"], body="A line of a letter.\n" * 100_000)
+                try:
+                    client.sendmail(long.sender, long.to, long.wire)
+                    raise Failed("a letter that needs a file of its own was taken")
+                except smtplib.SMTPDataError as refusal:
+                    check(refusal.smtp_code == 451, f"the long letter was refused with {refusal}")
+                # Long enough for a first attempt and its retries to fail.
+                time.sleep(2.5)
+                check(not server.maildir.holding(letter.token), "it was delivered: the server was not starved")
+            server.maildir.wait(letter)
+            client.sendmail(long.sender, long.to, long.wire)
+            server.maildir.wait(long)
+        check('"held"' not in server.queue(), f"something is held:\n{server.queue()}")
+    finally:
         server.stop()
 
 

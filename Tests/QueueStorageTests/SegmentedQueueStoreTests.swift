@@ -20,6 +20,8 @@ final class StoreHouse: Sendable {
     self.folder = Mutex(folder)
   }
 
+  var folderName: String { URL(fileURLWithPath: path).lastPathComponent }
+
   func open(_ path: String? = nil, _ options: StoreOptions = .small) async throws -> SegmentedQueueStore {
     try await SegmentedQueueStore.open(
       folder: path ?? self.path, options: options, clock: clock, events: log, fileSystem: files)

@@ -20,6 +20,7 @@ final class WatchedFileSystem: FileSystem {
     var durable: [String: [UInt8]] = [:]
     var keepsDurable = false
     var beforeStep: (@Sendable (Step) -> Void)?
+    var beforeOpen: (@Sendable (String, OpenMode) throws(SystemFault) -> Void)?
   }
   struct CommitFault: Error {}
 
@@ -39,6 +40,10 @@ final class WatchedFileSystem: FileSystem {
   }
   func setFree(_ bytes: Int?) { state.withLock { $0.free = bytes } }
   func watch(_ body: @escaping @Sendable (Step) -> Void) { state.withLock { $0.beforeStep = body } }
+  /// Called before each opening; what it throws is the opening's fault.
+  func watchOpening(_ body: (@Sendable (String, OpenMode) throws(SystemFault) -> Void)?) {
+    state.withLock { $0.beforeOpen = body }
+  }
   func keepDurable() { state.withLock { $0.keepsDurable = true } }
   var durable: [String: [UInt8]] { state.withLock { $0.durable } }
 
@@ -64,6 +69,7 @@ final class WatchedFileSystem: FileSystem {
 
   func open(_ path: String, _ mode: OpenMode) throws(SystemFault) -> Int32 {
     if mode == .create { try step(.create) }
+    if let watcher = state.withLock({ $0.beforeOpen }) { try watcher(path, mode) }
     let file = try real.open(path, mode)
     state.withLock { $0.paths[file] = path }
     return file

@@ -38,6 +38,7 @@ extension StoreFault {
     switch self {
     case .spaceLow: "the queue's disk is full"
     case .stopped(let reason): "the queue store has stopped: \(reason)"
+    case .unavailable(let reason): "the queue can't be read at this moment: \(reason)"
     case .notFound: "the stored message is gone"
     case .corrupt(let id): "the stored body of \(id) is damaged"
     case .duplicate(let id): "the store already holds \(id)"

@@ -245,7 +245,7 @@ extension Reply {
     case .spaceLow: self = .spaceLow
     case .stopped: self = .storeStopped
     case .tooLarge: self = Reply(552, EnhancedStatusCode(.permanent, 3, 4), "message too large")
-    case .notFound, .corrupt, .duplicate: self = .internalFault
+    case .unavailable, .notFound, .corrupt, .duplicate: self = .internalFault
     }
   }
 }

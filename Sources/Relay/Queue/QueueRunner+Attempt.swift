@@ -17,6 +17,8 @@ extension QueueRunner {
       switch error {
       // Somebody finished it before us, or the store holds it for an operator.
       case .notFound, .corrupt: break
+      // It stays as it is, due: the next survey shows it.
+      case .unavailable: break
       case .stopped, .spaceLow, .tooLarge, .duplicate: failed(error)
       }
     }
@@ -54,7 +56,7 @@ extension QueueRunner {
     switch watch.seen {
     case .corrupt?: corrupt = true
     case .stopped(let reason)?: throw .stopped(reason: reason)
-    case .spaceLow?, .notFound?, .tooLarge?, .duplicate?, nil: break
+    case .unavailable?, .spaceLow?, .notFound?, .tooLarge?, .duplicate?, nil: break
     }
     let ending = try await keep(generation: generation) { canReport in
       Attempt(
@@ -81,7 +83,7 @@ extension QueueRunner {
       return try await keep(attempt(true), generation: generation)
     } catch {
       switch error {
-      case .spaceLow, .tooLarge, .duplicate: return try await keep(attempt(false), generation: generation)
+      case .spaceLow, .unavailable, .tooLarge, .duplicate: return try await keep(attempt(false), generation: generation)
       case .stopped, .notFound, .corrupt: throw error
       }
     }
