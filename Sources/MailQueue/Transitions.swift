@@ -72,6 +72,11 @@ extension MailEvent {
     return MailEvent(.accepted, fields)
   }
 
+  /// What a store records when a row of its own doesn't read: the message is held, and the column named.
+  public static func unreadable(_ id: QueueID, reason: String) -> MailEvent {
+    MailEvent(.held, [Field("id", .text(id.description)), Field("reason", .text(reason))])
+  }
+
   /// What a store records when it finds a body that doesn't match its checksum: the message is held and named.
   public static func corrupt(_ id: QueueID) -> MailEvent {
     MailEvent(

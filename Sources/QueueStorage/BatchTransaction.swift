@@ -45,6 +45,7 @@ struct BatchTransaction {
       case .record(let id, let changes, let events): try record(id, changes, events, job.entries)
       case .move(let number, let old): try move(number, from: old, job.entries)
       case .prune(let moment, let keeping, let limit): try prune(before: moment, keeping: keeping, upTo: limit)
+      case .hold(let number, let id, let reason): try hold(number, id, reason)
       case .vacuum(let pages): try run("PRAGMA incremental_vacuum(\(pages))", [])
       }
       effects.results.append(.success(()))
@@ -104,7 +105,9 @@ struct BatchTransaction {
     let found = try statement("SELECT number, segment, offset, length FROM messages WHERE id = ?")
     guard let row = try Row.fetchOne(found, arguments: [id.description]) else { throw StoreFault.notFound }
     let message: Int64 = row[0]
-    let place = BodyPlace(segment: row[1], offset: row[2], length: row[3])
+    let stored = BodyPlace(segment: row[1], offset: row[2], length: row[3])
+    // The ledger counts an impossible place as the survey does: a body without bytes.
+    let place = stored.isPossible ? stored : BodyPlace(segment: stored.segment, offset: 0, length: 0)
     let changed = try standings(of: message, after: changes)
 
     guard !reports.isEmpty else {
@@ -157,7 +160,7 @@ struct BatchTransaction {
       effects.count(change.after.state, 1)
       if !change.before.state.isFinal && change.after.state.isFinal { finished += 1 }
     }
-    let unfinished = try statement("SELECT count(*) FROM recipients WHERE message = ? AND state < 2")
+    let unfinished = try statement("SELECT count(*) FROM recipients WHERE message = ? AND state NOT IN (2, 3, 4)")
     if try Int.fetchOne(unfinished, arguments: [message]) == finished {
       try run("DELETE FROM recipients WHERE message = ?", [message])
       try run("DELETE FROM attempts WHERE message = ?", [message])
@@ -191,6 +194,24 @@ struct BatchTransaction {
         RowCoding.number(of: after.state), after.attempts, after.due.nanoseconds, after.lastResult,
         after.delayReported, message, changed.change.number,
       ])
+  }
+
+  /// Every unfinished recipient of a message that doesn't read waits for an operator; one without an id gets `id`, and
+  /// its history with it.
+  private mutating func hold(_ message: Int64, _ id: QueueID?, _ reason: String) throws {
+    let stored = try String.fetchOne(statement("SELECT id FROM messages WHERE number = ?"), arguments: [message])
+    if let id, let stored, stored != id.description {
+      try run("UPDATE OR IGNORE messages SET id = ? WHERE number = ?", [id.description, message])
+      try run("UPDATE outbox SET message = ? WHERE message = ?", [id.description, stored])
+    }
+    let queued = try Int.fetchOne(
+      statement("SELECT count(*) FROM recipients WHERE message = ? AND state = 0"), arguments: [message])
+    try run(
+      "UPDATE recipients SET state = 1, last_result = ? WHERE message = ? AND state NOT IN (2, 3, 4)",
+      [reason, message])
+    effects.queued -= queued ?? 0
+    effects.held += queued ?? 0
+    if let id { try add(.unreadable(id, reason: reason), of: id) }
   }
 
   /// A message that left or moved meanwhile keeps its row as it is; the copy is dropped.

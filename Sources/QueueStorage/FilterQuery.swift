@@ -13,7 +13,13 @@ struct FilterQuery {
     if let account = filter.account { add("m.account = ?", [account]) }
     if let sender = filter.sender { add(FilterQuery.address(sender, in: "m.reverse_path")) }
     var wanted: [(String, StatementArguments)] = []
-    if let state = filter.state { wanted.append(("r.state = ?", [RowCoding.number(of: state)])) }
+    switch filter.state {
+    // A state that isn't ours counts as held.
+    case .held?: wanted.append(("r.state NOT IN (0, 2, 3, 4)", []))
+    case .queued?, .delivered?, .failed?, .removed?:
+      wanted.append(("r.state = ?", [filter.state.map(RowCoding.number(of:))]))
+    case nil: break
+    }
     if let route = filter.route { wanted.append(("r.route = ?", [route.rawValue])) }
     if let recipient = filter.recipient { wanted.append(FilterQuery.address(recipient, in: "r.address")) }
     guard !wanted.isEmpty else { return }

@@ -112,6 +112,11 @@ struct BackupCopy {
         db, sql: "SELECT segment, offset, length, checksum, id FROM messages ORDER BY segment, offset")
       while let row = try rows.next() {
         let place = BodyPlace(segment: row[0], offset: row[1], length: row[2])
+        summary.messages += 1
+        guard place.isPossible else {
+          if let id = QueueID(row[4] as String) { summary.damaged.append(id) }
+          continue
+        }
         if place.segment == BodyPlace.ownFile || open?.number != place.segment {
           try finish()
           let from = try fileSystem.open(source.path(of: place), .read)
@@ -119,9 +124,8 @@ struct BackupCopy {
           if place.segment != BodyPlace.ownFile, let files = open { try extend(files.to, like: files.from) }
         }
         guard let files = open else { continue }
-        let isWhole = try copyBody(place, checksum: row[3], from: files.from, to: files.to)
+        let isWhole = try copyBody(place, checksum: row[3] as Int64, from: files.from, to: files.to)
         if !isWhole, let id = QueueID(row[4] as String) { summary.damaged.append(id) }
-        summary.messages += 1
         summary.bytes = ByteCount(summary.bytes.bytes + place.length)
       }
       try finish()
@@ -139,7 +143,7 @@ struct BackupCopy {
     try fileSystem.write(UnsafeRawBufferPointer(zero), to: file, at: size - 1)
   }
 
-  private func copyBody(_ place: BodyPlace, checksum: UInt32, from: Int32, to: Int32) throws -> Bool {
+  private func copyBody(_ place: BodyPlace, checksum: Int64, from: Int32, to: Int32) throws -> Bool {
     let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
     defer { piece.deallocate() }
     let start = place.segment == BodyPlace.ownFile ? 0 : place.offset
@@ -154,6 +158,6 @@ struct BackupCopy {
       try fileSystem.write(read, to: to, at: start + done)
       done += count
     }
-    return sum.value == checksum
+    return Int64(sum.value) == checksum
   }
 }

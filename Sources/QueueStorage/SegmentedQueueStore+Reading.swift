@@ -5,89 +5,42 @@ import NIOCore
 import NIOPosix
 
 extension SegmentedQueueStore {
-  /// Steps from lane to lane by the index (route, account, priority, due): a look-up or two a lane, however many
-  /// recipients wait in it.
   public func lanes() async throws(StoreFault) -> [LaneSummary] {
-    try await reading { db in
-      // Two steps, since SQLite seeks a row value, (route, account) > (?, ?), by its first column alone.
-      let nextAccount = try db.cachedStatement(
-        sql: """
-          SELECT route, account FROM recipients WHERE state = 0 AND route = ? AND account > ?
-          ORDER BY account LIMIT 1
-          """)
-      let nextRoute = try db.cachedStatement(
-        sql: """
-          SELECT route, account FROM recipients WHERE state = 0 AND route > ? ORDER BY route, account LIMIT 1
-          """)
-      let earliest = try db.cachedStatement(
-        sql: """
-          SELECT min(due) FROM recipients WHERE state = 0 AND route = ? AND account = ? AND priority = ?
-          """)
-      var lanes: [LaneSummary] = []
-      var row = try Row.fetchOne(
-        db, sql: "SELECT route, account FROM recipients WHERE state = 0 ORDER BY route, account LIMIT 1")
-      while let found = row {
-        let route: String = found[0]
-        let account: String = found[1]
-        var due: Int64?
-        for priority in PriorityClass.allCases {
-          guard let earliest = try Int64.fetchOne(earliest, arguments: [route, account, priority.rawValue]) else {
-            continue
-          }
-          due = min(due ?? earliest, earliest)
-        }
-        if let due {
-          lanes.append(
-            LaneSummary(
-              lane: Lane(route: RouteKey(rawValue: route), account: account),
-              earliestDue: UTCInstant(nanoseconds: due)))
-        }
-        row = try Row.fetchOne(nextAccount, arguments: [route, account])
-        if row == nil { row = try Row.fetchOne(nextRoute, arguments: [route]) }
-      }
-      return lanes
+    while true {
+      let (lanes, unnamed) = try await reading { db in try LaneQueries.lanes(db) }
+      guard let unnamed else { return lanes }
+      // Held, it is in no lane any more: each round has one message less.
+      try await holdUnreadable(unnamed)
     }
   }
 
   public func due(in lane: Lane, at moment: UTCInstant, limit: Int) async throws(StoreFault) -> [QueueID] {
-    try await reading { db in
-      let select = try db.cachedStatement(
-        sql: """
-          SELECT message FROM recipients
-          WHERE state = 0 AND route = ? AND account = ? AND priority = ? AND due <= ? ORDER BY due, message, number
-          """)
-      let name = try db.cachedStatement(sql: "SELECT id FROM messages WHERE number = ?")
-      var seen: Set<Int64> = []
-      var ids: [QueueID] = []
-      for priority in PriorityClass.allCases where ids.count < limit {
-        let rows = try Row.fetchCursor(
-          select, arguments: [lane.route.rawValue, lane.account, priority.rawValue, moment.nanoseconds])
-        while ids.count < limit, let row = try rows.next() {
-          let message: Int64 = row[0]
-          guard seen.insert(message).inserted else { continue }
-          if let text = try String.fetchOne(name, arguments: [message]), let id = QueueID(text) { ids.append(id) }
-        }
-      }
-      return ids
-    }
+    let (ids, unnamed) = try await reading { db in try LaneQueries.due(db, in: lane, at: moment, limit: limit) }
+    for number in unnamed { try await holdUnreadable(number) }
+    return ids
   }
 
   public func message(_ id: QueueID) async throws(StoreFault) -> QueuedMessage? {
-    try await reading { db in
+    let found = try await reading { db in
       let statement = try db.cachedStatement(
         sql: "SELECT \(RowCoding.messageColumns) FROM messages m WHERE m.id = ?")
       return try Row.fetchOne(statement, arguments: [id.description]).map { try RowCoding.message($0, db) }
     }
+    guard let found else { return nil }
+    return await holding(found)
   }
 
   public func list(_ filter: QueueFilter, after: QueueID?, limit: Int) async throws(StoreFault) -> [QueuedMessage] {
-    try await reading { db in
+    let found = try await reading { db in
       let (condition, arguments) = FilterQuery(filter, after: after).parts
       let rows = try Row.fetchAll(
         db, sql: "SELECT \(RowCoding.messageColumns) FROM messages m WHERE \(condition) ORDER BY m.id LIMIT ?",
         arguments: arguments + [max(0, limit)])
       return try rows.map { try RowCoding.message($0, db) }
     }
+    var messages: [QueuedMessage] = []
+    for read in found { messages.append(await holding(read)) }
+    return messages
   }
 
   public func attempts(of id: QueueID) async throws(StoreFault) -> [RecipientAttempt] {
@@ -146,10 +99,11 @@ extension SegmentedQueueStore {
         let statement = try db.cachedStatement(
           sql: "SELECT segment, offset, length, checksum FROM messages WHERE id = ?")
         return try Row.fetchOne(statement, arguments: [id.description]).map { row in
-          (BodyPlace(segment: row[0], offset: row[1], length: row[2]), row[3] as UInt32)
+          (BodyPlace(segment: row[0], offset: row[1], length: row[2]), row[3] as Int64)
         }
       }
-      guard let (place, checksum) = row else { throw .notFound }
+      guard let (place, storedChecksum) = row else { throw .notFound }
+      guard place.isPossible, let checksum = UInt32(exactly: storedChecksum) else { throw .corrupt(id) }
       guard place.segment == BodyPlace.ownFile || files.withLedger({ $0.pin(place.segment) }) else { continue }
       let reader: StoredBodyReader
       do throws(SystemFault) {

@@ -30,6 +30,7 @@ public final class SegmentedQueueStore: QueueStore {
   let housekeeper: NIOThreadPool
   let skippedByCompaction = Mutex<Set<Int>>([])
   private let spillers: NIOThreadPool
+  private let unreachable: [Int64]
   private let memory = MemoryInFlight()
   private let lock: Mutex<FolderLock?>
 
@@ -51,7 +52,14 @@ public final class SegmentedQueueStore: QueueStore {
       }
     }
     if case .failure = result { try? await threads.shutdownGracefully() }
-    return try result.get()
+    let store = try result.get()
+    do throws(StoreFault) {
+      for number in store.unreachable { try await store.holdUnreadable(number) }
+    } catch {
+      await store.close()
+      throw .database("a damaged row can't be held: \(error)")
+    }
+    return store
   }
 
   private init(
@@ -77,6 +85,7 @@ public final class SegmentedQueueStore: QueueStore {
     let counts: QueueCounts
     do {
       counts = try SegmentedQueueStore.survey(database, files, &appender)
+      unreachable = try database.read { db in try SegmentedQueueStore.unreachable(db).sorted() }
       try fileSystem.syncFolder(folder)
       standing.lookAtSpace(atLeastEvery: .zero)
       try standing.keepReserve()
@@ -192,7 +201,8 @@ public final class SegmentedQueueStore: QueueStore {
     for body in bodies { body.ended(isKept: true) }
   }
 
-  /// What the rows name, at open: the segments' live bytes, the files, the numbers of `counts`.
+  /// What the rows name, at open: the segments' live bytes, the files, the numbers of `counts`. A row with an impossible
+  /// place counts as a body without bytes, and its segment as full: nothing is written where its body may lie.
   private static func survey(
     _ database: DatabasePool, _ files: SegmentFiles, _ appender: inout SegmentAppender
   ) throws -> QueueCounts {
@@ -200,13 +210,15 @@ public final class SegmentedQueueStore: QueueStore {
       let segments = try Row.fetchAll(
         db,
         sql: """
-          SELECT segment, count(*), sum(length), max(offset + length) FROM messages WHERE segment > 0
-          GROUP BY segment ORDER BY segment
+          SELECT segment, count(*), sum(iif(\(BodyPlace.isPossible), length, 0)),
+            max(iif(\(BodyPlace.isPossible), offset + length, \(files.options.segmentSize.bytes)))
+          FROM messages WHERE segment BETWEEN 1 AND \(BodyPlace.highest) GROUP BY segment ORDER BY segment
           """)
-      let bodies = try Int.fetchSet(db, sql: "SELECT offset FROM messages WHERE segment = 0")
+      let bodies = try Int.fetchSet(
+        db, sql: "SELECT offset FROM messages WHERE segment = 0 AND \(BodyPlace.isPossible)")
       let messages = try Int.fetchOne(db, sql: "SELECT count(*) FROM messages") ?? 0
       let queued = try Int.fetchOne(db, sql: "SELECT count(*) FROM recipients WHERE state = 0") ?? 0
-      let held = try Int.fetchOne(db, sql: "SELECT count(*) FROM recipients WHERE state = 1") ?? 0
+      let held = try Int.fetchOne(db, sql: "SELECT count(*) FROM recipients WHERE state NOT IN (0, 2, 3, 4)") ?? 0
       let live = segments.map { row in
         (number: row[0] as Int, bodies: row[1] as Int, bytes: row[2] as Int, end: row[3] as Int)
       }

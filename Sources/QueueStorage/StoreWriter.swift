@@ -207,6 +207,8 @@ struct StoreJob: Sendable {
     case move(number: Int64, from: BodyPlace)
     case prune(before: UTCInstant, keeping: Int, upTo: Int)
     case vacuum(pages: Int)
+    /// A message whose row doesn't read, under the id it shall have.
+    case hold(number: Int64, id: QueueID?, reason: String)
   }
 
   /// A new message, or for `move` its body alone.
@@ -235,7 +237,7 @@ struct StoreJob: Sendable {
   var isNewMail: Bool {
     switch work {
     case .commit, .move: true
-    case .record, .prune, .vacuum: false
+    case .record, .prune, .vacuum, .hold: false
     }
   }
 }

@@ -2,11 +2,13 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import random
 import re
 import resource
 import smtplib
+import sqlite3
 import struct
 import subprocess
 import threading
@@ -15,6 +17,7 @@ from pathlib import Path
 
 from harness import PEERS, PROJECT, Background, Failed, Letter, Missing, case, check, program, run_client
 from serve import Serve
+from peers.ports import free_ports
 from wire import Wire
 
 # Deliveries that may be under way on one route: each may happen twice when the power goes (Documentation/Queue.md).
@@ -209,6 +212,43 @@ def no_descriptors(bench):
             client.sendmail(long.sender, long.to, long.wire)
             server.maildir.wait(long)
         check('"held"' not in server.queue(), f"something is held:\n{server.queue()}")
+    finally:
+        server.stop()
+
+
+# A damaged row
+
+def queue(server, *words):
+    """What a queue command answers, a value a line."""
+    done = subprocess.run([server.binary, "queue", *words, "--config", server.config, "--json"], capture_output=True,
+                          text=True, timeout=30)
+    check(done.returncode == 0, f"queue {' '.join(words)} ended with {done.returncode}: {done.stderr}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@case("a row of the queue that can't be read is held, shown and deleted, and other mail goes on", "durability")
+def damaged_row(bench):
+    lost = free_ports(1)[0]
+    server = Serve(bench.martlet, bench.place("damage"), deliver=f"{{lmtp: 127.0.0.1:{lost}}}")
+    try:
+        letters = [Letter(to=["bob@example.org"]) for _ in range(3)]
+        for letter in letters:
+            server.submit(letter)
+        ids = [message["id"] for message in queue(server, "list")]
+        check(len(ids) == 3, f"3 messages wait, {len(ids)} are listed")
+        server.stop()
+        with contextlib.closing(sqlite3.connect(server.folder / "data/queue.sqlite3")) as database, database:
+            database.execute("UPDATE messages SET reverse_path = 'no address' WHERE id = ?", (ids[1],))
+        server.start()
+        time.sleep(1.5)
+        states = {message["id"]: [recipient["state"] for recipient in message["recipients"]]
+                  for message in queue(server, "list")}
+        check(states == {ids[0]: ["queued"], ids[1]: ["held"], ids[2]: ["queued"]}, f"listed: {states}")
+        shown = json.dumps(queue(server, "show", ids[1]))
+        check("messages.reverse_path" in shown and "no address" in shown, f"the reason is not shown: {shown}")
+        queue(server, "delete", "--id", ids[1])
+        left = [message["id"] for message in queue(server, "list")]
+        check(left == [ids[0], ids[2]], f"left after the deletion: {left}")
     finally:
         server.stop()
 

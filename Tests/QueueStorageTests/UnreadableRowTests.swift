@@ -1,0 +1,165 @@
+import Foundation
+import GRDB
+import MailQueue
+import MailSyntax
+import NIOCore
+import Testing
+
+@testable import QueueStorage
+
+/// A row written by a foreign hand or a failing disk concerns one message.
+@Suite("a row that doesn't read")
+struct UnreadableRowTests {
+  struct Damage: Sendable, CustomTestStringConvertible {
+    let column: String
+    let value: String
+    init(_ column: String, _ value: String) {
+      self.column = column
+      self.value = value
+    }
+    var testDescription: String { "\(column) = \(value)" }
+
+    func strike(_ path: String, message: Int) throws {
+      let (table, name) = (column.prefix { $0 != "." }, column.drop { $0 != "." }.dropFirst())
+      let database = try DatabaseQueue(path: path + "/queue.sqlite3")
+      try database.write { db in
+        let number = try Int64.fetchOne(
+          db, sql: "SELECT number FROM messages WHERE id = ?", arguments: [id(message).description])
+        try db.execute(
+          sql: "UPDATE \(table) SET \(name) = \(value) WHERE \(table == "messages" ? "number" : "message") = ?",
+          arguments: [number])
+        #expect(db.changesCount == 1)
+      }
+      try database.close()
+    }
+  }
+
+  static let least = "-9223372036854775808"
+  static let most = "9223372036854775807"
+  static let damages: [Damage] = [
+    Damage("messages.id", "'no id at all'"), Damage("messages.id", "'0HM9X4R3K7A2B8C1'"),
+    Damage("messages.priority", "9"), Damage("messages.reverse_path", "'nobody'"),
+    Damage("messages.report_content", "'SOME'"), Damage("messages.body_type", "'9BITMIME'"),
+    Damage("messages.received_at", least), Damage("messages.expires_at", most), Damage("messages.segment", "-3"),
+    Damage("messages.segment", most), Damage("messages.offset", most), Damage("messages.length", "-1"),
+    Damage("messages.length", most), Damage("messages.checksum", "-1"), Damage("messages.checksum", most),
+    Damage("messages.prefix", "x'410a'"), Damage("messages.prefix", "x'41'"), Damage("recipients.address", "'nobody'"),
+    Damage("recipients.address", "CAST(x'ff00fe' AS TEXT)"), Damage("recipients.route", "CAST(x'ff41' AS TEXT)"),
+    Damage("recipients.account", "CAST(x'80' AS TEXT)"), Damage("recipients.priority", "9"),
+    Damage("recipients.notify", "4096"), Damage("recipients.state", "7"), Damage("recipients.state", "-1"),
+    Damage("recipients.attempts", most), Damage("recipients.attempts", "-1"), Damage("recipients.due", least),
+  ]
+
+  /// What the runner does: every lane, what is due in it, and each message.
+  private func claim(_ store: SegmentedQueueStore) async throws -> [QueuedMessage] {
+    var claimed: [QueuedMessage] = []
+    for summary in try await store.lanes() {
+      for id in try await store.due(in: summary.lane, at: StillClock.start, limit: 10) {
+        guard let message = try await store.message(id) else { continue }
+        if message.recipients.contains(where: { $0.state == .queued }) { claimed.append(message) }
+      }
+    }
+    return claimed
+  }
+
+  @Test(
+    "is held with its column named, listed, and removed on demand, while all other mail goes on",
+    arguments: damages, [false, true])
+  func damaged(_ damage: Damage, _ whileOpen: Bool) async throws {
+    let house = try StoreHouse()
+    var store = try await house.open()
+    for number in 1...3 { try await store.accept(newMessage(number), content(number, bytes: 9_000)) }
+    if whileOpen {
+      try damage.strike(house.path, message: 2)
+    } else {
+      await store.close()
+      try damage.strike(house.path, message: 2)
+      store = try await house.open()
+    }
+    #expect(try await claim(store).map(\.id) == [id(1), id(3)])
+    var listed = try await store.list(QueueFilter(), after: nil, limit: 10)
+    listed.removeAll { $0.id == id(1) || $0.id == id(3) }
+    let found = try #require(listed.first)
+    #expect(listed.count == 1)
+    #expect(found.recipients.map(\.state) == [.held])
+    let column = damage.column.split(separator: ".")[1]
+    let reason = try #require(found.recipients[0].lastResult)
+    #expect(reason.contains("\(damage.column.prefix { $0 != "." }).") && reason.contains(column), "\(reason)")
+    #expect(try await store.message(found.id) == found)
+    #expect(try await store.events(of: found.id).last?.event == .unreadable(found.id, reason: reason))
+    #expect(house.log.events.count { $0 == .unreadable(found.id, reason: reason) } == 1)
+    // Its lane is no lane any more, and counts and listing agree.
+    #expect(try await store.lanes().count == 1)
+    // The store counts its own changes: a state written beside it while it runs is counted from the next opening.
+    let isCounted = !whileOpen || damage.column != "recipients.state"
+    #expect(
+      try await store.counts() == QueueCounts(messages: 3, recipientsQueued: 2, recipientsHeld: 1) || !isCounted)
+    var filter = QueueFilter()
+    filter.state = .held
+    #expect(try await store.list(filter, after: nil, limit: 10).map(\.id) == [found.id])
+
+    try await store.record([change(0, .removed, attempts: 0)], of: found.id, reports: [], events: [])
+    #expect(try await store.message(found.id) == nil)
+    #expect(
+      try await store.counts() == QueueCounts(messages: 2, recipientsQueued: 2, recipientsHeld: 0) || !isCounted)
+    #expect(store.condition == .accepting)
+    await store.close()
+    store = try await house.open()
+    #expect(try await store.counts() == QueueCounts(messages: 2, recipientsQueued: 2, recipientsHeld: 0))
+    for number in [1, 3] { #expect(try await store.readBody(id(number)) == content(number, bytes: 9_000)) }
+    await store.close()
+  }
+
+  @Test("shows what can be read of it, and is held again when it is released unmended")
+  func released() async throws {
+    let house = try StoreHouse()
+    let store = try await house.open()
+    try await store.accept(newMessage(1, to: ["ann@example.org", "bob@example.org"]), content(1, bytes: 9))
+    try await store.record([change(1, .delivered)], of: id(1), reports: [], events: [])
+    try Damage("messages.reverse_path", "'not an address'").strike(house.path, message: 1)
+    for _ in 0..<2 {
+      let found = try #require(try await store.message(id(1)))
+      #expect(found.message.reversePath == .null)
+      #expect(found.recipients.map(\.recipient.address.description) == ["ann@example.org", "bob@example.org"])
+      #expect(found.recipients.map(\.state) == [.held, .delivered])
+      #expect(
+        found.recipients[0].lastResult
+          == "the stored row can't be read: messages.reverse_path holds \"not an address\"")
+      #expect(try await store.counts().recipientsHeld == 1)
+      try await store.record([change(0, .queued, attempts: 0)], of: id(1), reports: [], events: [])
+      #expect(try await store.lanes().count == 1)
+    }
+    await store.close()
+  }
+
+  @Test("keeps the bytes of a body whose place is lost from being written over")
+  func lostPlace() async throws {
+    let house = try StoreHouse()
+    var store = try await house.open()
+    try await store.accept(newMessage(1), content(1, bytes: 5_000))
+    try await store.accept(newMessage(2), content(2, bytes: 5_000))
+    await store.close()
+    try Damage("messages.length", "-1").strike(house.path, message: 2)
+    let before = try Data(contentsOf: URL(fileURLWithPath: house.path + "/segments/000001.segment"))
+    store = try await house.open()
+    try await store.accept(newMessage(3), content(3, bytes: 5_000))
+    await store.close()
+    #expect(try Data(contentsOf: URL(fileURLWithPath: house.path + "/segments/000001.segment")) == before)
+  }
+
+  @Test("does not keep a backup from being made; the message is named in it")
+  func backup() async throws {
+    let house = try StoreHouse()
+    let store = try await house.open()
+    for number in 1...3 { try await store.accept(newMessage(number), content(number, bytes: 9_000)) }
+    for (number, damage) in [
+      (1, Damage("messages.offset", UnreadableRowTests.most)), (3, Damage("messages.checksum", "-1")),
+    ] {
+      try damage.strike(house.path, message: number)
+    }
+    let summary = try await store.backup(to: house.path + "/copy")
+    #expect(summary.messages == 3 && Set(summary.damaged) == [id(1), id(3)])
+    await store.close()
+  }
+
+}
