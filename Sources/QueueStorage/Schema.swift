@@ -104,8 +104,7 @@ enum Schema {
   }
 
   private static func migrate(_ db: Database) throws {
-    let found = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-    guard found <= steps.count else { throw StoreOpenError.newerSchema(found: found, known: steps.count) }
+    let found = try expectKnown(db)
     for version in found..<steps.count {
       try db.inTransaction(.immediate) {
         try db.execute(sql: steps[version])
@@ -113,6 +112,13 @@ enum Schema {
         return .commit
       }
     }
+  }
+
+  /// The schema of a database, which a later version than this one has not written.
+  @discardableResult static func expectKnown(_ db: Database) throws -> Int {
+    let found = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+    guard found <= steps.count else { throw StoreOpenError.newerSchema(found: found, known: steps.count) }
+    return found
   }
 
   private static func expect(_ db: Database, _ pragma: String, _ value: Int) throws {

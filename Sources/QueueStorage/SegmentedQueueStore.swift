@@ -28,6 +28,9 @@ public final class SegmentedQueueStore: QueueStore {
   let checkpointer: Checkpointer
   let readers: NIOThreadPool
   let housekeeper: NIOThreadPool
+  /// A backup may take an hour; nothing waits behind it but another.
+  let copier = NIOThreadPool(numberOfThreads: 1)
+  private let checkpoints = NIOThreadPool(numberOfThreads: 1)
   let skippedByCompaction = Mutex<Set<Int>>([])
   private let spillers: NIOThreadPool
   private let unreachable: [Int64]
@@ -90,7 +93,7 @@ public final class SegmentedQueueStore: QueueStore {
       standing.lookAtSpace(atLeastEvery: .zero)
       try standing.keepReserve()
       checkpointer = Checkpointer(
-        thread: housekeeper, connection: try Schema.openAside(path), standing: standing,
+        thread: checkpoints, connection: try Schema.openAside(path), standing: standing,
         longestLogFrames: options.longestLogFrames)
     } catch let fault as SystemFault {
       throw .system(fault)
@@ -102,6 +105,8 @@ public final class SegmentedQueueStore: QueueStore {
       checkpointer: checkpointer, clock: clock, events: events)
     readers = NIOThreadPool(numberOfThreads: options.readerThreads)
     readers.start()
+    checkpoints.start()
+    copier.start()
     spillers = NIOThreadPool(numberOfThreads: 2)
     spillers.start()
     openReaders()
@@ -172,7 +177,7 @@ public final class SegmentedQueueStore: QueueStore {
   public func close() async {
     standing.close()
     await writer.close()
-    for pool in [spillers, readers, housekeeper] { try? await pool.shutdownGracefully() }
+    for pool in [spillers, readers, copier, checkpoints, housekeeper] { try? await pool.shutdownGracefully() }
     checkpointer.close()
     try? writer.database.close()
     lock.withLock { $0 = nil }

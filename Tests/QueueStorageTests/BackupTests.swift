@@ -82,4 +82,77 @@ struct BackupTests {
     #expect(try await store.message(id(1)) != nil)
     await store.close()
   }
+
+  @Test("housekeeping and checkpoints go on while a backup is being copied")
+  func housekeepingMeanwhile() async throws {
+    let house = try StoreHouse()
+    let store = try await house.open()
+    for number in 0..<5 { try await store.accept(newMessage(number), content(number, bytes: 9_000)) }
+    let copy = house.path + "/copy"
+    let gate = CopyGate(house.files, folder: copy + "/segments")
+    func databaseSize() throws -> Int {
+      let facts = try FileManager.default.attributesOfItem(atPath: house.path + "/queue.sqlite3")
+      return facts[.size] as? Int ?? 0
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { _ = try await store.backup(to: copy) }
+      await gate.reached()
+      let before = try databaseSize()
+      for number in 10..<40 { try await store.accept(newMessage(number), content(number, bytes: 9_000)) }
+      house.clock.advance(.seconds(1))
+      try await store.housekeep()
+      // What the log holds is moved into the database on the checkpoints' own thread.
+      while try databaseSize() == before, !gate.isOverdue { await Task.yield() }
+      #expect(!gate.isOverdue, "housekeeping or the checkpoint waited for the backup")
+      #expect(try databaseSize() > before)
+      gate.letThrough()
+      try await group.waitForAll()
+    }
+    await store.close()
+  }
+
+  @Test("a body that leaves the queue while a backup is being copied stays until it is, and goes then")
+  func postponedRemoval() async throws {
+    let house = try StoreHouse()
+    let store = try await house.open()
+    for number in 1...3 { try await store.accept(newMessage(number), content(number, bytes: 30_000)) }
+    let copy = house.path + "/copy"
+    let gate = CopyGate(house.files, folder: copy + "/bodies")
+    let summary = try await withThrowingTaskGroup(of: BackupSummary.self) { group in
+      group.addTask { try await store.backup(to: copy) }
+      await gate.reached()
+      for number in 1...3 { try await store.finish(id(number)) }
+      #expect(try house.files(in: "bodies") == ["000001.body", "000002.body", "000003.body"])
+      gate.letThrough()
+      return try #require(try await group.next())
+    }
+    #expect(!gate.isOverdue && summary.messages == 3 && summary.damaged.isEmpty)
+    #expect(try house.files(in: "bodies").isEmpty)
+    await store.close()
+    house.files.watchOpening(nil)
+    _ = try SegmentedQueueStore.restore(from: copy, to: house.path + "/restored")
+    let restored = try await house.open(house.path + "/restored")
+    for number in 1...3 { #expect(try await restored.readBody(id(number)) == content(number, bytes: 30_000)) }
+    await restored.close()
+  }
+
+  @Test("closing the store ends a backup that is being copied, which leaves no queue behind")
+  func closedMeanwhile() async throws {
+    let house = try StoreHouse()
+    let store = try await house.open()
+    for number in 1...3 { try await store.accept(newMessage(number), content(number, bytes: 30_000)) }
+    let copy = house.path + "/copy"
+    let gate = CopyGate(house.files, folder: copy + "/bodies")
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask {
+        await #expect(throws: StoreOpenError.self) { _ = try await store.backup(to: copy) }
+      }
+      await gate.reached()
+      group.addTask { await store.close() }
+      while store.condition == .accepting { await Task.yield() }
+      gate.letThrough()
+      await group.waitForAll()
+    }
+    #expect(!FileManager.default.fileExists(atPath: copy + "/queue.sqlite3"))
+  }
 }
