@@ -51,11 +51,24 @@ struct SplitMix: RandomNumberGenerator {
   }
 }
 
-/// A folder of its own, removed with the test.
+/// A folder of its own, removed with the test. What a run that was killed left behind goes with a later one.
 final class TestFolder {
   let path: String
+  private static let prefix = "martlet-store-"
+
+  private static let leftovers: Void = {
+    let manager = FileManager.default
+    let temporary = NSTemporaryDirectory() + "/"
+    for name in (try? manager.contentsOfDirectory(atPath: temporary)) ?? [] where name.hasPrefix(prefix) {
+      let made = (try? manager.attributesOfItem(atPath: temporary + name))?[.modificationDate] as? Date
+      // No run takes an hour: a younger one may be another's.
+      if let made, made.timeIntervalSinceNow < -3_600 { try? manager.removeItem(atPath: temporary + name) }
+    }
+  }()
+
   init() throws {
-    path = NSTemporaryDirectory() + "/martlet-store-" + UUID().uuidString
+    _ = TestFolder.leftovers
+    path = NSTemporaryDirectory() + "/" + TestFolder.prefix + UUID().uuidString
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
   deinit { try? FileManager.default.removeItem(atPath: path) }
