@@ -15,7 +15,8 @@ extension Keys {
       "The largest message, as SIZE announces it (RFC 1870)."),
     limit(
       "memory_in_flight", \.memoryInFlight, .mebibytes(16) ... .mebibytes(1 << 20), nil,
-      "Memory for message content on its way into the store, over all sessions; reading waits beyond."),
+      "Memory for message content on its way into the store, over all sessions. Beyond half of it bodies go to disk as "
+        + "they arrive; a message that would pass it is put off with 452."),
   ]
 
   static let countLimits: [Limit<Int>] = [

@@ -34,7 +34,7 @@ public final class SegmentedQueueStore: QueueStore {
   let skippedByCompaction = Mutex<Set<Int>>([])
   private let spillers: NIOThreadPool
   private let unreachable: [Int64]
-  private let memory = MemoryInFlight()
+  private let memory = BodiesInMemory()
   private let lock: Mutex<FolderLock?>
 
   /// Opens the store in `folder`, which is made when absent; its parent must be there.

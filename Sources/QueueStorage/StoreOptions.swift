@@ -10,8 +10,9 @@ public struct StoreOptions: Sendable {
   public var longestBody: ByteCount = .mebibytes(1024)
   /// Of one body: how much may wait for the disk before its writer is asked to pause.
   public var longestPendingWrite: ByteCount = .kibibytes(256)
-  /// Of all bodies together: past it each body streams to a file of its own as it arrives, whatever its size.
-  public var memoryInFlight: ByteCount = .mebibytes(256)
+  /// Of all bodies together that are in memory: past it each streams to a file of its own as it arrives, whatever its
+  /// size. Half of what intake takes in at once, so that bodies go to disk before messages are put off.
+  public var spillThreshold: ByteCount = .mebibytes(128)
   /// What one group commit takes at most.
   public var longestBatch: ByteCount = .mebibytes(8)
   /// Under it no new mail comes in.

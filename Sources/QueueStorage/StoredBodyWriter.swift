@@ -35,10 +35,10 @@ final class StoredBodyWriter: BodyWriter {
   private let files: SegmentFiles
   private let standing: StoreStanding
   private let threads: NIOThreadPool
-  private let memory: MemoryInFlight
+  private let memory: BodiesInMemory
   private let state = Mutex(State())
 
-  init(files: SegmentFiles, standing: StoreStanding, threads: NIOThreadPool, memory: MemoryInFlight) {
+  init(files: SegmentFiles, standing: StoreStanding, threads: NIOThreadPool, memory: BodiesInMemory) {
     self.files = files
     self.standing = standing
     self.threads = threads
@@ -60,7 +60,7 @@ final class StoredBodyWriter: BodyWriter {
       }
       bytes.withUnsafeReadableBytes { state.checksum.update($0) }
       keep(bytes, in: &state)
-      let isScarce = memory.add(bytes.readableBytes) > files.options.memoryInFlight.bytes
+      let isScarce = memory.add(bytes.readableBytes) > files.options.spillThreshold.bytes
       if state.file == nil, isScarce || state.size > files.options.longestSegmentBody.bytes {
         state.file = (files.nextBodyNumber(), nil)
       }
@@ -245,8 +245,14 @@ final class StoredBodyWriter: BodyWriter {
   }
 }
 
-/// The bytes of all bodies that are in memory now.
-final class MemoryInFlight: Sendable {
+/// The bytes of all bodies that writers hold in memory now. Past `StoreOptions.spillThreshold` they go to disk as they
+/// arrive.
+///
+/// It stands beside `MemoryBudget` of the intake, and both follow `limits.memory_in_flight`, because they count
+/// different things and answer differently. The budget admits: it counts what sessions have brought, until each
+/// message ends, over any store, and refuses. This one only moves: it counts what is in memory at the moment, falls as
+/// bytes reach the disk, and knows the reports as well, which no session brings and no budget may refuse.
+final class BodiesInMemory: Sendable {
   private let bytes = Atomic<Int>(0)
   func add(_ count: Int) -> Int { bytes.add(count, ordering: .relaxed).newValue }
   func remove(_ count: Int) { bytes.subtract(count, ordering: .relaxed) }

@@ -220,7 +220,7 @@ struct SegmentedQueueStoreTests {
   func scarceMemory() async throws {
     let house = try StoreHouse()
     var options = StoreOptions.small
-    options.memoryInFlight = .kibibytes(4)
+    options.spillThreshold = .kibibytes(4)
     let store = try await house.open(nil, options)
     var writers: [any BodyWriter] = []
     for number in 0..<8 { writers.append(try await store.body(content(number, bytes: 3_000), pieces: 100)) }

@@ -1,8 +1,11 @@
 import Synchronization
 
-/// Octets of message content held in memory by all sessions together: `limits.memory_in_flight`.
+/// Octets of message content that all sessions together may have brought and not seen the end of:
+/// `limits.memory_in_flight`.
 ///
-/// A session that would pass the bound is refused its message for now (452); nobody waits for anybody.
+/// A session that would pass the bound is refused its message for now (452); nobody waits for anybody. It admits and no
+/// more: what a store has put on disk meanwhile still counts, so the bound holds over any store. The store's own count
+/// of bodies in memory (`StoreOptions.spillThreshold`, half of this) refuses nobody and knows the reports too.
 public final class MemoryBudget: Sendable {
   public let limit: Int
   private let used = Atomic<Int>(0)

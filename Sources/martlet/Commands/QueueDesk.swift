@@ -69,7 +69,7 @@ struct QueueDesk {
     let store: SegmentedQueueStore
     do {
       store = try await SegmentedQueueStore.open(
-        folder: place.dataFolder, options: place.configuration.map { StoreOptions($0.queue) } ?? StoreOptions(),
+        folder: place.dataFolder, options: place.configuration.map { StoreOptions($0) } ?? StoreOptions(),
         clock: clock, events: NoLog())
     } catch {
       guard case .locked(_, let pid) = error else { throw error }

@@ -91,7 +91,7 @@ final class House: Sendable {
     let foundation = Foundation()
     do {
       let store = try await SegmentedQueueStore.open(
-        folder: configuration.dataFolder, options: StoreOptions(configuration.queue, segmentSize: segmentSize),
+        folder: configuration.dataFolder, options: StoreOptions(configuration, segmentSize: segmentSize),
         clock: clock, events: log)
       do {
         let routes = try RouteTable(
@@ -315,10 +315,13 @@ extension QueueRunner.Options {
 }
 
 extension StoreOptions {
-  init(_ queue: Configuration.Queue, segmentSize: ByteCount? = nil) {
+  init(_ configuration: Configuration, segmentSize: ByteCount? = nil) {
     self.init()
-    history = queue.history
-    freeSpaceFloor = queue.spaceFloor
+    history = configuration.queue.history
+    freeSpaceFloor = configuration.queue.spaceFloor
+    spillThreshold = ByteCount(configuration.limits.memoryInFlight.bytes / 2)
+    // Whatever SIZE announces must find its place, and so must a report that returns it.
+    longestBody = max(longestBody, ByteCount(configuration.limits.session.messageSize.bytes + (1 << 20)))
     if let segmentSize { self.segmentSize = segmentSize }
   }
 }
