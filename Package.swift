@@ -89,9 +89,10 @@ let package = Package(
         "MailSyntax", "SMTPSessions", "TransportSecurity", nioCore, nioPosix, nioTLS, nioSSL, x509, asn1, crypto,
       ]),
     room("Certificates", ["MailSyntax", x509, asn1, crypto]),
-    room("QueueStorage", ["MailQueue", "MailSyntax", "SMTPGrammar", nioCore, nioPosix, grdb, deques]),
+    room("QueueStorage", ["CCRC32C", "MailQueue", "MailSyntax", "SMTPGrammar", nioCore, nioPosix, grdb, deques]),
     room("LocalDelivery", ["MailMessage", "MailQueue", "MailSyntax", "Relay", "SMTPGrammar", nioCore, nioPosix]),
     .systemLibrary(name: "CArgon2"),
+    .target(name: "CCRC32C"),
     room("PasswordHashing", ["Accounts", "CArgon2", "MailSyntax", nioPosix]),
     room("Configuration", ["MailQueue", "MailSyntax", "Relay", "SMTPSessions", yams]),
     room(

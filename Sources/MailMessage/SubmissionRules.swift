@@ -205,9 +205,10 @@ private struct Judgement {
   }
 
   mutating func mendMessageID() -> IntakeFinding? {
+    let given = header.value(of: "message-id")
+    if let given, MessageID(given) != nil { return nil }
     let fresh = HeaderField("Message-ID", sanitising: facts.freshMessageID.description)
-    guard let given = header.value(of: "message-id") else { return mend(.missingMessageID, adding: fresh) }
-    guard MessageID(given) == nil else { return nil }
+    guard given != nil else { return mend(.missingMessageID, adding: fresh) }
     if case .mend = IntakeDefect.badMessageID.treatment(on: facts.role) { removed.append("message-id") }
     return mend(.badMessageID, adding: fresh)
   }

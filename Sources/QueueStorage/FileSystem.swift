@@ -18,6 +18,8 @@ public protocol FileSystem: Sendable {
   func size(_ file: Int32) throws(SystemFault) -> Int
   /// Bytes that may still be written to the file system `path` is on.
   func freeSpace(_ path: String) throws(SystemFault) -> Int
+  /// Reserves the blocks of a file's first `bytes` bytes, which then reads as zeros of that length.
+  func allocate(_ bytes: Int, for file: Int32) throws(SystemFault)
   /// Runs the commit of a transaction: the last step before an answer.
   func commit(_ transaction: () throws -> Void) throws
 }

@@ -82,6 +82,12 @@ public struct POSIXFileSystem: FileSystem {
     return Int(clamping: facts.f_bavail.multipliedReportingOverflow(by: UInt(facts.f_frsize)).partialValue)
   }
 
+  public func allocate(_ bytes: Int, for file: Int32) throws(SystemFault) {
+    // Answers with the error itself and leaves errno alone.
+    let code = posix_fallocate(file, 0, bytes)
+    guard code == 0 else { throw SystemFault(call: "posix_fallocate", path: "", errno: code) }
+  }
+
   public func commit(_ transaction: () throws -> Void) throws { try transaction() }
 
   private func retrying<Number: BinaryInteger>(

@@ -49,14 +49,25 @@ final class SegmentFiles: Sendable {
     lastBody.store(highest, ordering: .relaxed)
   }
 
-  /// Makes a segment full of zeros and durable, not yet in the ledger. Takes as long as the disk needs for its size.
-  private func makeSegment() throws(SystemFault) -> Int {
+  private enum Blocks {
+    /// Full of zeros: syncs into it are the fastest there are, but making it takes as long as the disk needs for it.
+    case written
+    /// Of its full length at once, its blocks only set aside: each sync then has a little of the file system's own
+    /// to write.
+    case reserved
+  }
+
+  /// Makes a segment, durable and not yet in the ledger.
+  private func makeSegment(_ blocks: Blocks) throws(SystemFault) -> Int {
     let number = withLedger { $0.nextNumber() }
     let path = segmentPath(number)
     let file = try fileSystem.open(path, .create)
     defer { fileSystem.close(file) }
     do throws(SystemFault) {
-      try writeZeros(from: 0, to: options.segmentSize.bytes, of: file, fileSystem, path)
+      switch blocks {
+      case .written: try writeZeros(from: 0, to: options.segmentSize.bytes, of: file, fileSystem, path)
+      case .reserved: try reserveBlocks(of: file, path)
+      }
     } catch {
       // A half-made segment on a full disk is the first thing to give back.
       try? fileSystem.remove(path)
@@ -64,6 +75,15 @@ final class SegmentFiles: Sendable {
     }
     try fileSystem.syncFolder(segmentsFolder)
     return number
+  }
+
+  private func reserveBlocks(of file: Int32, _ path: String) throws(SystemFault) {
+    do throws(SystemFault) {
+      try fileSystem.allocate(options.segmentSize.bytes, for: file)
+      try fileSystem.syncData(file)
+    } catch {
+      throw error.on(path)
+    }
   }
 
   /// A segment to write from its start, under a number never used before.
@@ -74,8 +94,9 @@ final class SegmentFiles: Sendable {
       try fileSystem.rename(segmentPath(old), to: segmentPath(number))
       try fileSystem.syncFolder(segmentsFolder)
     } else {
-      // While a backup holds the files none is dead, and a new one must do.
-      number = try makeSegment()
+      // While a backup holds the files, or mail comes faster than spares are made, none is dead. Mail waits for this
+      // one, so nothing is written to it beforehand.
+      number = try makeSegment(.reserved)
     }
     do throws(SystemFault) {
       let file = try fileSystem.open(segmentPath(number), .write)
@@ -97,7 +118,7 @@ final class SegmentFiles: Sendable {
       try fileSystem.remove(segmentPath(number))
     }
     guard currentIsHalfFull, withLedger({ $0.holds == 0 && $0.deadCount == 0 }) else { return }
-    let number = try makeSegment()
+    let number = try makeSegment(.written)
     withLedger { $0.adopt(number) }
   }
 

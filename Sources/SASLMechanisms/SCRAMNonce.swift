@@ -5,7 +5,8 @@ public struct SCRAMNonce: Hashable, Sendable {
 
   /// A fresh one of 144 bits. Tests and vectors name theirs by `init(_:)`.
   public init(using random: inout some RandomNumberGenerator) {
-    octets = SASLBase64.encode((0..<18).map { _ in UInt8.random(in: .min ... .max, using: &random) })
+    let words = (0..<3).map { _ in random.next() as UInt64 }
+    octets = SASLBase64.encode(words.flatMap { word in (0..<6).map { UInt8(truncatingIfNeeded: word >> (8 * $0)) } })
   }
 
   /// `nil` where the text is empty, too long, or has an octet a nonce may not have.

@@ -30,7 +30,7 @@ enum House {
     "SystemWorld": Room(floor: 4),
     "SMTPTransport": Room(floor: 4, highestFloorUsed: 2),
     "DNSTransport": Room(floor: 4),
-    "QueueStorage": Room(floor: 4),
+    "QueueStorage": Room(floor: 4, beside: ["CCRC32C"]),
     "PolicyTransport": Room(floor: 4),
     "Certificates": Room(floor: 4),
     "PasswordHashing": Room(floor: 4, beside: ["CArgon2"]),
@@ -41,6 +41,7 @@ enum House {
     "ControlPlane": Room(floor: 4),
     // C libraries of the system, seen through a module map; only the rooms named beside them use them.
     "CArgon2": Room(floor: 4),
+    "CCRC32C": Room(floor: 4),
     "CIDN2": Room(floor: 4),
     // Floor 5: doors.
     "SMTPClient": Room(floor: 5),

@@ -5,7 +5,7 @@ import Synchronization
 /// The machine's file system with every step towards durability written down, and one of them made to fail.
 final class WatchedFileSystem: FileSystem {
   enum Step: Hashable, Sendable {
-    case create, write, sync(String), syncFolder, rename, remove, commit
+    case create, allocate, write, sync(String), syncFolder, rename, remove, commit
   }
   enum Failure: Hashable, Sendable { case none, system(Int32), beforeCommit, afterCommit }
 
@@ -60,6 +60,7 @@ final class WatchedFileSystem: FileSystem {
       case .syncFolder: "fsync"
       case .create: "open"
       case .write: "pwrite"
+      case .allocate: "posix_fallocate"
       case .rename: "rename"
       case .remove: "unlink"
       case .commit: "commit"
@@ -103,6 +104,10 @@ final class WatchedFileSystem: FileSystem {
   func remove(_ path: String) throws(SystemFault) {
     try step(.remove)
     try real.remove(path)
+  }
+  func allocate(_ bytes: Int, for file: Int32) throws(SystemFault) {
+    try step(.allocate)
+    try real.allocate(bytes, for: file)
   }
   func createFolder(_ path: String) throws(SystemFault) { try real.createFolder(path) }
   func list(_ folder: String) throws(SystemFault) -> [String] { try real.list(folder) }

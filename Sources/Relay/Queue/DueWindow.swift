@@ -119,12 +119,20 @@ struct DueWindow {
         continue
       }
       routeTurn.append(key)
-      guard route.inFlight < routes[key]?.maximumConcurrency ?? 1, !route.backOff.isResting(at: uptime),
-        !route.backOff.isProbing
-      else { continue }
+      guard mayBegin(key, route, at: uptime) else { continue }
       if let work = next(on: key) { return work }
     }
     return nil
+  }
+
+  /// Whether some route in turn has work and room for it now. True too where `next` would find the work already done.
+  func mayBegin(at uptime: Uptime) -> Bool {
+    routeTurn.contains { key in routeStates[key].map { mayBegin(key, $0, at: uptime) } ?? false }
+  }
+
+  private func mayBegin(_ key: RouteKey, _ route: RouteState, at uptime: Uptime) -> Bool {
+    route.inFlight < routes[key]?.maximumConcurrency ?? 1 && !route.backOff.isResting(at: uptime)
+      && !route.backOff.isProbing
   }
 
   private mutating func next(on key: RouteKey) -> Work? {

@@ -51,12 +51,13 @@ public final class QueueRunner: Sendable {
 
   /// A message was made durable: it is served at once where its lane has room, else when its turn comes. Never blocks.
   public func accepted(_ message: QueuedMessage) {
-    let now = clock.now
-    let mayStart = state.withLock { state in
+    let (now, uptime) = (clock.now, clock.uptime)
+    let isNews = state.withLock { state in
       state.window.accepted(message, at: now)
-      return state.workers < options.maximumConcurrency
+      guard state.workers < options.maximumConcurrency else { return false }
+      return state.window.mayBegin(at: uptime) || sleeper(for: state, now: now, uptime: uptime) != nil
     }
-    if mayStart { wake.raise() }
+    if isNews { wake.raise() }
   }
 
   /// Commits a message and serves it by the fast path: `announce`, `commit`, `accepted` in one.
