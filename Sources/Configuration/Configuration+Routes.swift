@@ -29,11 +29,6 @@ extension Configuration {
     }
   }
 
-  /// The destinations of the domains by their routes. The outbound route is the caller's.
-  public var destinations: [(route: RouteKey, destination: Destination)] {
-    domains.map { (.domain($0.name), $0.deliver) }
-  }
-
   /// Never throws for a configuration that `ConfigurationFile` made.
   public func routing() throws(RoutingFaults) -> Routing {
     try Routing(domains: localDomains, outbound: outboundRoute)

@@ -39,14 +39,20 @@ extension ConfigurationKey {
       "- Where a list is wanted, a single value is a list of one.",
       "- Relative paths are taken from the folder of the configuration file.",
       "- No secret stands in this file: passwords and keys are named by the file that holds them.",
+      "- SIGHUP makes a running server read the file again, with the certificates, users, roots and passwords that it",
+      "  names: whole, or with a fault in any of them not at all. Keys marked `restart` are read at the start alone: a",
+      "  change to one is named in the log, and the rest of the file is taken. Sessions keep the limits they began with,",
+      "  and deliveries under way end as they began.",
       "",
     ]
     for part in parts {
       lines += ["## \(part.title)", ""]
       if let note = part.note { lines += [note, ""] }
-      lines += ["| key | value | default | what it is |", "|---|---|---|---|"]
+      lines += ["| key | value | default | SIGHUP | what it is |", "|---|---|---|---|---|"]
       for key in all where part.includes(key) {
-        lines.append("| `\(key.path)` | \(key.form) | \(key.presence.cell) | \(key.meaning) |")
+        lines.append(
+          "| `\(key.path)` | \(key.form) | \(key.presence.cell) | \(key.isReadAgain ? "read" : "restart") | \(key.meaning) |"
+        )
       }
       lines.append("")
     }

@@ -8,7 +8,8 @@ public struct ConfigurationFile: Sendable {
   public let fileName: String
   /// What is probably not meant so.
   public let warnings: [ConfigurationFinding]
-  private let places: [String: [FilePosition]]
+  /// Where the keys stand, by their places.
+  let places: [String: [FilePosition]]
 
   /// Reads and checks a file. Throws every fault in it at once.
   public static func load(path: String) throws(ConfigurationFaults) -> ConfigurationFile {
@@ -66,9 +67,6 @@ public struct ConfigurationFile: Sendable {
 
   /// Where a key stands, by its place: `tls.certificates[0].chain`; nil where it is left out.
   public func position(of place: String) -> FilePosition? { places[place]?.last }
-
-  /// The places of all keys in the file.
-  var keyPlaces: [String] { places.keys.sorted() }
 }
 
 extension FilePosition {

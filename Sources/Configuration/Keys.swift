@@ -55,7 +55,7 @@ enum Keys {
   static let chain = Key(
     "tls.certificates[].chain", .path,
     "A PEM file with the certificate and the intermediates behind it. Several certificates are chosen among by SNI; "
-      + "the first answers all else. SIGHUP or a change of the file reads it again.")
+      + "the first answers all else. A change of the file too reads it again.")
   static let key = Key(
     "tls.certificates[].key", .path, "A PEM file with the private key of the chain's first certificate, unencrypted.")
   static let trustRoots = Key(

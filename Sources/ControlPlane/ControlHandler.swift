@@ -3,7 +3,7 @@ public protocol ControlHandler: Sendable {
   var queue: QueueControl { get }
   func status() async throws(ControlFault) -> ServerStatus
   /// Reads again what can be, each part whole or not at all, and says which parts were; a part that can't be is a fault.
-  func reload() async throws(ControlFault) -> [String]
+  func reload(_ scope: ReloadScope) async throws(ControlFault) -> [String]
   /// Into a folder that isn't there yet.
   func backup(to folder: String) async throws(ControlFault) -> BackupFacts
 }
@@ -12,7 +12,7 @@ extension ControlHandler {
   func answers(to request: ControlRequest, from peer: ControlPeer) async throws(ControlFault) -> [ControlAnswer] {
     switch request {
     case .status: [.status(try await status())]
-    case .reload: [.reloaded(try await reload())]
+    case .reload(let scope): [.reloaded(try await reload(scope))]
     case .backup(let folder): [.backup(try await backup(to: folder))]
     case .queue(let request): try await queue.answers(to: request, by: await peer.name())
     }

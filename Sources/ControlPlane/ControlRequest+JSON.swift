@@ -6,7 +6,8 @@ extension ControlRequest {
   var record: RequestRecord {
     switch self {
     case .status: RequestRecord("status")
-    case .reload: RequestRecord("reload")
+    case .reload(.everything): RequestRecord("reload")
+    case .reload(.users): RequestRecord("reload.users")
     case .backup(let folder): RequestRecord("backup", folder: folder)
     case .queue(.list(let filter, let after, let limit)):
       RequestRecord("queue.list", filter: FilterRecord(filter), after: after?.description, limit: limit)
@@ -19,7 +20,8 @@ extension ControlRequest {
   init(_ record: RequestRecord) throws(ControlFault) {
     switch record.request {
     case "status": self = .status
-    case "reload": self = .reload
+    case "reload": self = .reload(.everything)
+    case "reload.users": self = .reload(.users)
     case "backup":
       guard let folder = record.folder, folder.hasPrefix("/") else {
         throw ControlFault(.badRequest, "a backup is asked for with the absolute path of its folder")

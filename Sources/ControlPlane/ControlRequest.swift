@@ -3,11 +3,18 @@ public import MailQueue
 /// What a command asks of a running server.
 public enum ControlRequest: Hashable, Sendable {
   case status
-  /// Certificates, users and configuration are read again.
-  case reload
+  case reload(ReloadScope)
   /// A copy of queue and users in a folder that isn't there yet; an absolute path, as the server sees it.
   case backup(to: String)
   case queue(QueueRequest)
+}
+
+/// What is read again.
+public enum ReloadScope: Hashable, Sendable {
+  /// Configuration, certificates and users, as on SIGHUP.
+  case everything
+  /// The users file alone: who has changed it doesn't ask for a configuration that somebody else is editing.
+  case users
 }
 
 /// What is asked of the queue, whether a server runs or not.

@@ -19,16 +19,19 @@ public final class ConnectionLedger: Sendable {
   public static let maximumCountedAddresses = 65_536
 
   private struct Counts {
+    var limits: ConnectionLimits
     var total = 0
     var byAddress: [IPAddress: Int] = [:]
     var handshakes: [IPAddress: Int] = [:]
     var minute: Int64 = 0
   }
 
-  public let limits: ConnectionLimits
-  private let counts = Mutex(Counts())
+  private let counts: Mutex<Counts>
 
-  public init(limits: ConnectionLimits = ConnectionLimits()) { self.limits = limits }
+  public init(limits: ConnectionLimits = ConnectionLimits()) { counts = Mutex(Counts(limits: limits)) }
+
+  /// Other limits for what comes from now on. What is open stays, be it more than these.
+  public func replace(_ limits: ConnectionLimits) { counts.withLock { $0.limits = limits } }
 
   /// The connections open now.
   public var connections: Int { counts.withLock { $0.total } }
@@ -36,7 +39,7 @@ public final class ConnectionLedger: Sendable {
   /// Every true is answered by one `release`.
   func admit() -> Bool {
     counts.withLock { counts in
-      guard counts.total < limits.total else { return false }
+      guard counts.total < counts.limits.total else { return false }
       counts.total += 1
       return true
     }
@@ -51,7 +54,7 @@ public final class ConnectionLedger: Sendable {
     let key = address.limitKey
     return counts.withLock { counts in
       let present = counts.byAddress[key, default: 0]
-      guard present < limits.perAddress else { return false }
+      guard present < counts.limits.perAddress else { return false }
       counts.byAddress[key] = present + 1
       return true
     }
@@ -75,9 +78,9 @@ public final class ConnectionLedger: Sendable {
       }
       guard let present = counts.handshakes[key] else {
         if counts.handshakes.count < ConnectionLedger.maximumCountedAddresses { counts.handshakes[key] = 1 }
-        return limits.handshakesPerAddressPerMinute > 0
+        return counts.limits.handshakesPerAddressPerMinute > 0
       }
-      guard present < limits.handshakesPerAddressPerMinute else { return false }
+      guard present < counts.limits.handshakesPerAddressPerMinute else { return false }
       counts.handshakes[key] = present + 1
       return true
     }

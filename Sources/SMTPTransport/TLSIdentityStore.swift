@@ -37,47 +37,58 @@ public struct TLSIdentityFiles: Hashable, Sendable {
 public final class TLSIdentityStore: Sendable {
   public static let maximumIdentities = 1_024
 
-  private struct State {
-    var identities: [TLSIdentity]
-    var stamps: [OctetFile.Stamp?]
+  /// What files said when they were read: all of them were good.
+  public struct Reading: Sendable {
+    fileprivate let files: [TLSIdentityFiles]
+    fileprivate let identities: [TLSIdentity]
+    fileprivate var stamps: [OctetFile.Stamp?]
+
+    /// Reads chains and keys, all or none.
+    public init(_ files: [TLSIdentityFiles]) throws(TLSIdentityFault) {
+      self.files = files
+      // Before the reading: what changes meanwhile is looked at again.
+      stamps = TLSIdentityStore.stamps(of: files)
+      identities = try TLSIdentityStore.load(files)
+    }
+
+    fileprivate init(identities: [TLSIdentity]) {
+      files = []
+      self.identities = identities
+      stamps = []
+    }
   }
 
-  private let files: [TLSIdentityFiles]
-  private let state: Mutex<State>
+  private let state: Mutex<Reading>
 
   /// Reads chains and keys from files, which `reload` and `watch` look at again.
-  public init(files: [TLSIdentityFiles]) throws(TLSIdentityFault) {
-    self.files = files
-    let stamps = TLSIdentityStore.stamps(of: files)
-    state = Mutex(State(identities: try TLSIdentityStore.load(files), stamps: stamps))
-  }
+  public init(files: [TLSIdentityFiles]) throws(TLSIdentityFault) { state = Mutex(try Reading(files)) }
 
   /// Identities from elsewhere; `reload` keeps them.
   public init(identities: [TLSIdentity]) throws(TLSIdentityFault) {
     guard !identities.isEmpty else { throw .noIdentity }
-    files = []
-    state = Mutex(State(identities: identities, stamps: []))
+    state = Mutex(Reading(identities: identities))
   }
 
   /// What is served now.
   public var identities: [TLSIdentity] { state.withLock { $0.identities } }
 
+  /// Serves what was read, perhaps from other files than before, and watches those.
+  public func serve(_ reading: Reading) { state.withLock { $0 = reading } }
+
   /// Reads all files again. A fault in one keeps all that is served, and says what to mend.
   public func reload() throws(TLSIdentityFault) {
+    let files = state.withLock { $0.files }
     guard !files.isEmpty else { return }
     let stamps = TLSIdentityStore.stamps(of: files)
-    let loaded: Result<[TLSIdentity], TLSIdentityFault>
     do {
-      loaded = .success(try TLSIdentityStore.load(files))
+      let reading = try Reading(files)
+      // Other files may be served since: they stay.
+      state.withLock { if $0.files == files { $0 = reading } }
     } catch {
-      loaded = .failure(error)
-    }
-    state.withLock { state in
       // The faulty files too count as seen: the watcher alarms once for each change.
-      state.stamps = stamps
-      if case .success(let identities) = loaded { state.identities = identities }
+      state.withLock { if $0.files == files { $0.stamps = stamps } }
+      throw error
     }
-    _ = try loaded.get()
   }
 
   /// Looks at the files' inodes, sizes and times every `interval`, reloads on a change, and tells each outcome, until
@@ -95,8 +106,8 @@ public final class TLSIdentityStore: Sendable {
 
   /// Nil where the files are those that were last looked at, good or bad.
   func reloadIfChanged() -> Result<[TLSIdentity], TLSIdentityFault>? {
-    let present = TLSIdentityStore.stamps(of: files)
-    guard state.withLock({ $0.stamps != present }) else { return nil }
+    let (files, seen) = state.withLock { ($0.files, $0.stamps) }
+    guard TLSIdentityStore.stamps(of: files) != seen else { return nil }
     do {
       try reload()
       return .success(identities)

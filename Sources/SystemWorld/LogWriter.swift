@@ -18,12 +18,12 @@ public final class LogWriter: EventSink {
   public enum Format: String, Hashable, Sendable { case text, json }
 
   private let descriptor: Int32
-  private let format: Format
   private let clock: any MailClock
-  private let ring = Mutex(Ring())
+  private let ring: Mutex<Ring>
   private let condition = ThreadCondition()
 
   private struct Ring {
+    var format: Format
     var waiting: [(MailEvent, UTCInstant)] = []
     var dropped = 0
     var isClosed = false
@@ -32,10 +32,13 @@ public final class LogWriter: EventSink {
 
   public init(descriptor: Int32, format: Format, clock: any MailClock) {
     self.descriptor = descriptor
-    self.format = format
+    ring = Mutex(Ring(format: format))
     self.clock = clock
     startThread { [self] in run() }
   }
+
+  /// Writes another format from the next line on.
+  public func change(to format: Format) { ring.withLock { $0.format = format } }
 
   public func record(_ event: MailEvent) {
     let instant = clock.now
@@ -60,18 +63,19 @@ public final class LogWriter: EventSink {
   private func run() {
     while true {
       condition.wait { ring.withLock { !$0.waiting.isEmpty || $0.isClosed } }
-      let (batch, dropped, isClosed) = ring.withLock { ring in
+      let (batch, dropped, isClosed, format) = ring.withLock { ring in
         let batch = ring.waiting
         let dropped = ring.dropped
         ring.waiting = []
         ring.dropped = 0
-        return (batch, dropped, ring.isClosed)
+        return (batch, dropped, ring.isClosed, ring.format)
       }
       var text = ""
-      for (event, instant) in batch { text += line(event, instant) }
+      for (event, instant) in batch { text += line(event, instant, format) }
       if dropped > 0 {
         text += line(
-          MailEvent(.alarm, [.init("what", .text("log-lines-dropped")), .init("count", .number(dropped))]), clock.now)
+          MailEvent(.alarm, [.init("what", .text("log-lines-dropped")), .init("count", .number(dropped))]), clock.now,
+          format)
       }
       write(text)
       if isClosed && batch.isEmpty {
@@ -82,7 +86,7 @@ public final class LogWriter: EventSink {
     }
   }
 
-  private func line(_ event: MailEvent, _ instant: UTCInstant) -> String {
+  private func line(_ event: MailEvent, _ instant: UTCInstant, _ format: Format) -> String {
     switch format {
     case .text: LogLine.text(event, instant) + "\n"
     case .json: LogLine.json(event, instant) + "\n"

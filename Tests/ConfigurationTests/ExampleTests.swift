@@ -38,7 +38,9 @@ struct ExampleTests {
       let pattern = key.path.split(separator: ".").map { part in
         part == "NAME" || part == "ROLE" ? "[a-z.]+" : part.hasSuffix("[]") ? "\(part.dropLast(2))\\[0\\]" : "\(part)"
       }
-      let isSet = try file.keyPlaces.contains { try Regex(pattern.joined(separator: "\\.")).wholeMatch(in: $0) != nil }
+      let isSet = try file.places.keys.contains {
+        try Regex(pattern.joined(separator: "\\.")).wholeMatch(in: $0) != nil
+      }
       let isCommented = text.split(separator: "\n").contains {
         $0.drop { $0 == " " }.hasPrefix("# \(key.name): ")
       }

@@ -13,7 +13,8 @@ struct ControlProtocolTests {
     filter.state = .held
     return [
       (.status, #"{"request":"status","version":1}"#),
-      (.reload, #"{"request":"reload","version":1}"#),
+      (.reload(.everything), #"{"request":"reload","version":1}"#),
+      (.reload(.users), #"{"request":"reload.users","version":1}"#),
       (.backup(to: "/var/b"), #"{"folder":"/var/b","request":"backup","version":1}"#),
       (
         .queue(.list(filter, after: QueueFixture.id(1), limit: 50)),

@@ -26,7 +26,8 @@ struct ControlServerTests {
                 QueueCounts(messages: 1, recipientsQueued: 1, recipientsHeld: 0), store: .accepting,
                 deliveriesInFlight: 0)))
         ])
-      #expect(try await ControlClient.call(.reload, socketPath: path) == [.reloaded(["certificates", "users"])])
+      #expect(
+        try await ControlClient.call(.reload(.everything), socketPath: path) == [.reloaded(["certificates", "users"])])
       #expect(
         try await ControlClient.call(.backup(to: "/var/backups/x"), socketPath: path) == [
           .backup(BackupFacts(folder: "/var/backups/x", madeAt: Timestamp(StillClock.start), messages: 3))
@@ -111,7 +112,7 @@ struct ControlServerTests {
       }
       #expect(second?.kind == .alreadyServed)
       // The live one was not disturbed.
-      let answers = try await ControlClient.call(.reload, socketPath: path)
+      let answers = try await ControlClient.call(.reload(.everything), socketPath: path)
       #expect(answers.count == 1)
     }
   }
@@ -141,7 +142,7 @@ struct ControlServerTests {
     let folder = try TestFolder("-" + String(repeating: "long", count: 40))
     #expect(folder.socketPath.utf8.count > SocketPlace.maximumOctets)
     try await withServer(FixtureHandler(queue: try QueueFixture().control), folder: folder) { path in
-      let answers = try await ControlClient.call(.reload, socketPath: path)
+      let answers = try await ControlClient.call(.reload(.everything), socketPath: path)
       #expect(answers == [.reloaded(["certificates", "users"])])
     }
     #expect(access(folder.socketPath, F_OK) != 0)
@@ -154,11 +155,11 @@ struct ControlServerTests {
     // Root may always; so the refusal can be seen over a socket only as somebody else.
     try await withServer(handler, owner: geteuid() + 1, folder: folder) { path in
       if geteuid() == 0 {
-        let answers = try await ControlClient.call(.reload, socketPath: path)
+        let answers = try await ControlClient.call(.reload(.everything), socketPath: path)
         #expect(answers.count == 1)
       } else {
         let fault = await #expect(throws: ControlFault.self) {
-          try await ControlClient.call(.reload, socketPath: path)
+          try await ControlClient.call(.reload(.everything), socketPath: path)
         }
         #expect(fault?.kind == .notPermitted)
       }
@@ -268,7 +269,7 @@ struct ControlServerTests {
       }
       .bind(unixDomainSocketPath: folder.socketPath).get()
     let fault = await #expect(throws: ControlFault.self) {
-      try await ControlClient.call(.reload, socketPath: folder.socketPath)
+      try await ControlClient.call(.reload(.everything), socketPath: folder.socketPath)
     }
     #expect(fault?.kind == .connectionLost)
     try await listener.close()

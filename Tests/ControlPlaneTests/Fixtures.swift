@@ -85,7 +85,12 @@ struct FixtureHandler: ControlHandler {
       listeners: [.init(role: "submissions", address: "127.0.0.1:465")], queue: try await queue.standing())
   }
 
-  func reload() async throws(ControlFault) -> [String] { ["certificates", "users"] }
+  func reload(_ scope: ReloadScope) async throws(ControlFault) -> [String] {
+    switch scope {
+    case .everything: ["certificates", "users"]
+    case .users: ["users"]
+    }
+  }
 
   func backup(to folder: String) async throws(ControlFault) -> BackupFacts {
     BackupFacts(folder: folder, madeAt: Timestamp(StillClock.start), messages: 3)

@@ -17,9 +17,10 @@ import refusals  # noqa: F401
 import hygiene  # noqa: F401
 import stopping  # noqa: F401
 import next_hops  # noqa: F401
+import reloads  # noqa: F401
 import durability  # noqa: F401
 
-GROUPS = ("clients", "refusals", "hops", "durability", "long")
+GROUPS = ("clients", "refusals", "hops", "reloads", "durability", "long")
 EVERYDAY = GROUPS[:-1]
 
 

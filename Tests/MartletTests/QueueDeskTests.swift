@@ -112,7 +112,7 @@ struct QueueDeskTests {
         version: "0", hostName: "mx", processID: 1, startedAt: Timestamp(Sample.now), listeners: [],
         queue: try await queue.standing())
     }
-    func reload() async throws(ControlFault) -> [String] { [] }
+    func reload(_ scope: ReloadScope) async throws(ControlFault) -> [String] { [] }
     func backup(to folder: String) async throws(ControlFault) -> BackupFacts {
       throw ControlFault(.failed, "not here")
     }

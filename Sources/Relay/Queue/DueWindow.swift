@@ -16,7 +16,7 @@ struct Errand: Hashable, Sendable {
 /// served, and a lane that is *dirty*, for which the store may hold more than the window shows, is asked for again.
 /// Routes are served in turn, in each route its lanes in turn, in each lane the urgent mail first.
 struct DueWindow {
-  let options: QueueRunner.Options
+  var options: QueueRunner.Options
   var routes: RouteTable
   private(set) var lanes: OrderedDictionary<Lane, LaneState> = [:]
   private(set) var routeStates: OrderedDictionary<RouteKey, RouteState> = [:]

@@ -14,7 +14,6 @@ public final class QueueRunner: Sendable {
   let store: any QueueStore
   let clock: any MailClock
   let random: any RandomSource
-  let options: Options
   private let state: Mutex<State>
   private let wake = Signal()
 
@@ -35,7 +34,6 @@ public final class QueueRunner: Sendable {
     self.store = store
     self.clock = clock
     self.random = random
-    self.options = options
     state = Mutex(
       State(window: DueWindow(options: options, routes: routes, uptime: clock.uptime), routing: routing))
   }
@@ -54,7 +52,7 @@ public final class QueueRunner: Sendable {
     let (now, uptime) = (clock.now, clock.uptime)
     let isNews = state.withLock { state in
       state.window.accepted(message, at: now)
-      guard state.workers < options.maximumConcurrency else { return false }
+      guard state.workers < state.window.options.maximumConcurrency else { return false }
       return state.window.mayBegin(at: uptime) || sleeper(for: state, now: now, uptime: uptime) != nil
     }
     if isNews { wake.raise() }
@@ -77,14 +75,19 @@ public final class QueueRunner: Sendable {
 
   // MARK: Configuration and end
 
-  /// Puts a new configuration in place of the old, whole. Deliveries under way end by the old one.
-  public func replace(routes: RouteTable, routing: Routing) {
+  /// Puts a new configuration in place of the old, whole. Deliveries under way end on their old route, and what came of
+  /// them is judged by the new options.
+  public func replace(routes: RouteTable, routing: Routing, options: Options) {
     state.withLock { state in
       state.window.routes = routes
+      state.window.options = options
       state.routing = routing
     }
     wake.raise()
   }
+
+  /// What holds now. Not to be asked for under the lock of `state`.
+  var options: Options { state.withLock { $0.window.options } }
 
   /// Begins no more deliveries; those under way end within `Options.drainTime`, else they are cancelled.
   public func stop() {
@@ -127,6 +130,7 @@ public final class QueueRunner: Sendable {
   private func plan() -> Plan {
     let (now, uptime) = (clock.now, clock.uptime)
     return state.withLock { state in
+      let options = state.window.options
       var plan = Plan(isEnding: state.isStopping || state.storeFault != nil)
       guard !plan.isEnding else { return plan }
       while state.workers < options.maximumConcurrency, let work = state.window.next(now: now, uptime: uptime) {
@@ -143,6 +147,7 @@ public final class QueueRunner: Sendable {
   /// comes clearly before the others: between two of them lies `granularity` at least and none sleeps longer than a
   /// survey, which bounds their number by the quotient.
   private func sleeper(for state: State, now: UTCInstant, uptime: Uptime) -> Uptime? {
+    let options = state.window.options
     // With every hand busy nothing could begin: the next to be free looks for itself.
     guard state.workers < options.maximumConcurrency,
       let moment = state.window.nextWake(now: now, uptime: uptime)

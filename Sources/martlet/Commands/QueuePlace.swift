@@ -18,7 +18,7 @@ struct PlaceOptions: ParsableArguments {
   }
 
   func place() throws -> OperatingPlace {
-    if let config { return OperatingPlace(try ConfigurationSource.load(config)) }
+    if let config { return OperatingPlace(try ConfigurationSource.loadOrExplain(config)) }
     return OperatingPlace(dataFolder: URL(filePath: data ?? ".").standardizedFileURL.path())
   }
 }

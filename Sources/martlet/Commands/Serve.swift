@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import ControlPlane
 import Foundation
 import MailQueue
 import MailSyntax
@@ -14,19 +15,21 @@ struct Serve: AsyncParsableCommand {
     abstract: "Run the mail server.",
     discussion: """
       Examples/martlet.yaml shows every key with its meaning; `martlet check` says what is wrong with a file. SIGHUP \
-      reads certificates and users again, SIGTERM ends after the open transactions.
+      reads it again with the certificates and users it names, whole or not at all, without dropping a session; keys \
+      that need a restart are named in the log. SIGTERM ends after the open transactions.
       """)
 
   @Option(help: "The configuration file.") var config: String
 
   func run() async throws {
     let signals = Signals()
-    let configuration = try ConfigurationSource.load(config)
+    let configuration = try ConfigurationSource.loadOrExplain(config)
     let log = LogWriter(
       descriptor: STDERR_FILENO, format: .init(configuration.log.format), clock: SystemClock())
     defer { log.close() }
     let house = try await House.opened(
-      configuration, log: log,
+      configuration,
+      from: ConfigurationSource(path: config) { log.change(to: LogWriter.Format($0.log.format)) }, log: log,
       inherited: try InheritedSockets.parse(
         environment: ProcessInfo.processInfo.environment, process: ProcessInfo.processInfo.processIdentifier))
     for line in house.listeningLines { Console.note(line) }
@@ -36,20 +39,6 @@ struct Serve: AsyncParsableCommand {
       Console.complain(
         "the queue has stopped: \(fault); nothing that was accepted is lost. Mend the disk, start again.")
       throw ExitStatus.inputOutput
-    }
-  }
-}
-
-/// Reads the configuration, or says all that is wrong with it.
-enum ConfigurationSource {
-  static func load(_ path: String) throws -> Configuration {
-    do throws(ConfigurationFaults) {
-      let file = try ConfigurationFile.load(path: path)
-      for warning in file.warnings { Console.note(warning.description) }
-      return file.configuration
-    } catch {
-      Console.note(error.description)
-      throw ExitStatus.badConfiguration
     }
   }
 }
@@ -66,12 +55,12 @@ extension LogWriter.Format {
 extension House {
   /// `open`, with what went wrong said as a person reads it.
   static func opened(
-    _ configuration: Configuration, relayReach: RoutingReach = .ownDomains, log: any EventSink,
-    inherited: [InheritedSocket] = [], segmentSize: ByteCount? = nil
+    _ configuration: Configuration, from source: ConfigurationSource? = nil, relayReach: RoutingReach = .ownDomains,
+    log: any EventSink, inherited: [InheritedSocket] = [], segmentSize: ByteCount? = nil
   ) async throws -> House {
     do {
       return try await open(
-        configuration, relayReach: relayReach, log: log, inherited: inherited, segmentSize: segmentSize)
+        configuration, from: source, relayReach: relayReach, log: log, inherited: inherited, segmentSize: segmentSize)
     } catch let fault as ListenFault {
       Console.complain("\(fault)")
       throw ExitStatus.unavailable
@@ -100,7 +89,7 @@ extension House {
         switch word {
         case .stop: return
         // What could not be read again is in the log as an alarm.
-        case .reload: _ = try? await self.reload()
+        case .reload: _ = try? await self.reload(.everything)
         }
       }
     }

@@ -34,7 +34,7 @@ struct UserFileEditor {
   /// Lets a running server read the file again.
   func tellServer() async -> UserNotice.Server {
     do throws(ControlFault) {
-      for case .reloaded(let parts) in try await ControlClient.call(.reload, socketPath: place.socketPath)
+      for case .reloaded(let parts) in try await ControlClient.call(.reload(.users), socketPath: place.socketPath)
       where parts.contains("users") { return .knows }
       return .failed("it could not read the users; its log says why")
     } catch {

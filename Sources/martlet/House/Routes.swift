@@ -14,12 +14,12 @@ import SystemWorld
 extension RouteTable {
   /// Every route that the configuration names, with the deliverer behind it.
   init(
-    _ configuration: Configuration, loops: TransportLoops, threads: NIOThreadPool, hashing: NIOThreadPool,
-    clock: SystemClock, random: SystemRandom
+    _ configuration: Configuration, foundation: HouseFoundation, clock: SystemClock, random: SystemRandom
   ) throws {
     var routes: OrderedDictionary<RouteKey, Route> = [:]
     let concurrency = configuration.queue.routeConcurrency
-    let dialer = NIODialer(loops: loops, roots: try TrustRoots(configuration.trustRoots), now: { clock.now })
+    let dialer = NIODialer(loops: foundation.loops, roots: try TrustRoots(configuration.trustRoots), now: { clock.now })
+    let hashing = foundation.hashingPool
     let identity = HostIdentity.name(configuration.hostName)
 
     func deliverer(to destination: Configuration.Destination) throws -> any Deliverer {
@@ -27,7 +27,7 @@ extension RouteTable {
       case .maildir(let path):
         MaildirDeliverer(
           template: try MaildirTemplate(path), hostName: configuration.hostName.description, clock: clock,
-          threads: threads)
+          threads: foundation.deliveryThreads)
       case .lmtp(let target):
         try LMTPDeliverer(LMTPDeliverer.Settings(target: target, identity: identity), dialer: dialer)
       case .discard: DiscardDeliverer()

@@ -287,6 +287,28 @@ struct QueueRunnerTests {
     }
   }
 
+  @Test("a schedule that is replaced holds from the next attempt on")
+  func otherSchedule() throws {
+    let house = try QueueHarness()
+    house.alpha.follow { ScriptedDeliverer.answer($0, .refused(.rcpt, 450)) }
+    let quicker = try Fixture.options {
+      $0.schedule = (try? RetrySchedule(delays: [.seconds(10)], jitterPercent: 0)) ?? .standard
+    }
+    house.run { house in
+      try await house.submit(try Fixture.message(1))
+      await house.later(.seconds(1))
+      house.runner.replace(
+        routes: QueueHarness.table([Fixture.alpha: house.alpha]),
+        routing: try Routing(domains: [], outbound: Fixture.alpha), options: quicker)
+      await house.later(.seconds(298))
+      #expect(house.alpha.visits.count == 1)
+      await house.later(.seconds(3))
+      #expect(house.alpha.visits.count == 2)
+      await house.later(.seconds(10))
+      #expect(house.alpha.visits.count == 3)
+    }
+  }
+
   @Test("a route that is gone is waited for with an alarm, and a new table brings it back")
   func unknownRoute() throws {
     let house = try QueueHarness()
@@ -296,7 +318,8 @@ struct QueueRunnerTests {
       await house.later(.seconds(1))
       #expect(house.events.kinds == [.accepted, .deferred, .alarm])
       house.runner.replace(
-        routes: QueueHarness.table([gone: house.beta]), routing: try Routing(domains: [], outbound: gone))
+        routes: QueueHarness.table([gone: house.beta]), routing: try Routing(domains: [], outbound: gone),
+        options: try Fixture.options())
       await house.later(.seconds(301))
       #expect(house.beta.visits.count == 1)
       #expect(try await house.isEmpty())

@@ -1,0 +1,140 @@
+import Accounts
+import Configuration
+import ControlPlane
+import MailQueue
+import MailSyntax
+import Relay
+import SMTPTransport
+import Synchronization
+import SystemWorld
+
+/// The parts that were read again, or why none was.
+typealias ReloadOutcome = Result<[String], ControlFault>
+
+extension House {
+  /// Of the faults of a file, so many are logged.
+  static let maximumLoggedFaults = 20
+
+  /// Reads again what can be, one request after another, and says which parts were. What is bad keeps the old one and
+  /// raises an alarm.
+  func reload(_ scope: ReloadScope) async throws(ControlFault) -> [String] {
+    let task = lastReload.withLock { last in
+      let earlier = last
+      let task = Task {
+        _ = await earlier?.value
+        return await self.readAgain(scope)
+      }
+      last = task
+      return task
+    }
+    return try await task.value.get()
+  }
+
+  private func readAgain(_ scope: ReloadScope) async -> ReloadOutcome {
+    var report = ReloadReport()
+    if scope == .everything {
+      do {
+        if let source, try await takeConfiguration(from: source, &report) { return .success(report.done) }
+      } catch let faults as ConfigurationFaults {
+        for finding in faults.findings.filter({ $0.severity == .error }).prefix(House.maximumLoggedFaults) {
+          alarm("configuration-not-reloaded", "\(finding)", &report)
+        }
+      } catch {
+        alarm("configuration-not-reloaded", "\(error)", &report)
+      }
+      // Under the old configuration a renewed certificate and a user who was shut out still count.
+      rereadCertificates(&report)
+    }
+    await rereadUsers(&report)
+    return report.outcome
+  }
+
+  /// Everything that the file says and names is made before anything is put in place: all of it, or an error and none.
+  private func takeConfiguration(from source: ConfigurationSource, _ report: inout ReloadReport) async throws -> Bool {
+    let running = configuration
+    let (configuration, needingRestart) = try source.load().taken(over: running)
+    let certificates =
+      try identities.map { _ in try TLSIdentityStore.Reading(configuration.certificates.map { TLSIdentityFiles($0) }) }
+    var reception = intake.reception
+    reception.routing = try configuration.routing()
+    reception.users = try UserFiles.load(configuration.usersFile)
+    reception.giveUpAfter = configuration.queue.giveUpAfter
+    // The old routes are let go: deliveries under way end on them, and their idle connections end themselves.
+    let routes = try RouteTable(configuration, foundation: foundation, clock: clock, random: SystemRandom())
+
+    standing.replace(configuration, routes: routes)
+    ledger.replace(ConnectionLimits(configuration.limits))
+    if let certificates { identities?.serve(certificates) }
+    runner.replace(routes: routes, routing: reception.routing, options: QueueRunner.Options(configuration))
+    await intake.replace(reception)
+    source.taken(configuration)
+
+    report.done = ["configuration", "certificates", "users"]
+    tell("configuration", count: configuration.domains.count)
+    if let identities { tell("certificates", count: identities.identities.count) }
+    tell("users", count: reception.users.users.count)
+    if !needingRestart.isEmpty {
+      log.record(
+        MailEvent(
+          .alarm,
+          [
+            .init("what", .text("configuration-needs-restart")),
+            .init("reason", .text("changed, and needs a restart: \(needingRestart.joined(separator: ", "))")),
+          ]))
+    }
+    return true
+  }
+
+  private func rereadCertificates(_ report: inout ReloadReport) {
+    guard let identities else { return }
+    do throws(TLSIdentityFault) {
+      try identities.reload()
+      tell("certificates", count: identities.identities.count)
+      report.done.append("certificates")
+    } catch {
+      alarm("certificates-not-reloaded", error.description, &report)
+    }
+  }
+
+  private func rereadUsers(_ report: inout ReloadReport) async {
+    do {
+      var reception = intake.reception
+      reception.users = try UserFiles.load(configuration.usersFile)
+      await intake.replace(reception)
+      tell("users", count: reception.users.users.count)
+      report.done.append("users")
+    } catch {
+      alarm("users-not-reloaded", "\(error)", &report)
+    }
+  }
+
+  /// Reads certificates again when their files change, until the task is cancelled.
+  func watchCertificates() async {
+    await identities?.watch { outcome in
+      switch outcome {
+      case .success(let identities): self.tell("certificates", count: identities.count)
+      case .failure(let fault):
+        var report = ReloadReport()
+        self.alarm("certificates-not-reloaded", fault.description, &report)
+      }
+    }
+  }
+
+  private func tell(_ what: String, count: Int) {
+    log.record(MailEvent(.reloaded, [.init("what", .text(what)), .init("count", .number(count))]))
+  }
+
+  private func alarm(_ what: String, _ reason: String, _ report: inout ReloadReport) {
+    log.record(MailEvent(.alarm, [.init("what", .text(what)), .init("reason", .text(reason))]))
+    report.trouble.append(reason)
+  }
+}
+
+private struct ReloadReport {
+  var done: [String] = []
+  var trouble: [String] = []
+
+  var outcome: ReloadOutcome {
+    done.isEmpty ? .failure(ControlFault(.failed, trouble.joined(separator: "; "))) : .success(done)
+  }
+}
