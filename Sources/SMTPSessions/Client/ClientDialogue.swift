@@ -170,8 +170,7 @@ struct ClientDialogue {
 
   mutating func take(content piece: ByteBuffer?) -> ClientAction {
     guard wantsContent else { return .needBytes }
-    let shown = piece.map { "(\($0.readableBytes) octets of the message)" } ?? "(end of the message)"
-    return follow(transaction?.take(content: piece) ?? .wait, shownAs: shown)
+    return follow(transaction?.take(content: piece) ?? .wait)
   }
 
   /// Our own side can't go on with the content: without its end the server won't take it for whole.
@@ -251,15 +250,14 @@ struct ClientDialogue {
       TransactionOutcome(answers: transaction.recipients.map { _ in .fault(fault) }, leavesConnectionUsable: false))
   }
 
-  private mutating func follow(_ progress: MailTransaction.Progress, shownAs: String? = nil) -> ClientAction {
+  private mutating func follow(_ progress: MailTransaction.Progress) -> ClientAction {
     switch progress {
     case .wait: return .goOn
     case .sendContent: return .sendContent
     case .violation(let text): return fail(.protocolViolation(text))
-    case .write(let bytes):
-      // Content goes out while replies to earlier chunks may be under way.
-      guard shownAs == nil else { return .write(ClientOutput(bytes, shownAs: shownAs)) }
-      return issue(ClientOutput(bytes), as: .transaction)
+    case .write(let bytes): return issue(ClientOutput(bytes), as: .transaction)
+    // Content goes out while replies to earlier chunks may be under way.
+    case .writeContent(let bytes, let shownAs): return .write(ClientOutput(bytes, shownAs: shownAs))
     case .finished(let outcome):
       needsReset = transaction?.needsReset ?? false
       transaction = nil

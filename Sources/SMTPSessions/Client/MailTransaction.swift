@@ -22,6 +22,8 @@ struct MailTransaction {
   enum Progress {
     case wait
     case write(ByteBuffer)
+    /// Of the content; a dialogue shows the text in the place of the bytes.
+    case writeContent(ByteBuffer, shownAs: String)
     case sendContent
     case finished(TransactionOutcome)
     case violation(String)
@@ -134,7 +136,7 @@ struct MailTransaction {
     } else if block.isChunk {
       outstanding.append(.chunk)
     }
-    return .write(block.bytes)
+    return .writeContent(block.bytes, shownAs: block.shownAs)
   }
 
   /// The connection is gone, or is being given up: what hasn't been answered ends with `cause`.

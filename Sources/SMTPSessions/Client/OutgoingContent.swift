@@ -12,6 +12,8 @@ struct OutgoingContent {
     /// A BDAT chunk stands in it, so a reply follows.
     var isChunk: Bool
     var isLast: Bool
+    /// What a dialogue shows in the place of the bytes: the commands among them, and of the content its size.
+    var shownAs: String
   }
 
   private enum Framing {
@@ -51,7 +53,8 @@ struct OutgoingContent {
       }
     }
     guard bytes.readableBytes > 0 else { return nil }
-    return Block(bytes: bytes, isChunk: false, isLast: piece == nil)
+    return Block(
+      bytes: bytes, isChunk: false, isLast: piece == nil, shownAs: piece.map { shown($0.readableBytes) } ?? ".")
   }
 
   private static func chunk(
@@ -82,8 +85,12 @@ struct OutgoingContent {
   private static func block(_ chunk: ByteBuffer, isLast: Bool) -> Block {
     var bytes = ByteBuffer()
     bytes.reserveCapacity(chunk.readableBytes + 24)
-    bytes.writeString("BDAT \(chunk.readableBytes)\(isLast ? " LAST" : "")\r\n")
+    let command = "BDAT \(chunk.readableBytes)\(isLast ? " LAST" : "")"
+    bytes.writeString("\(command)\r\n")
     bytes.writeImmutableBuffer(chunk)
-    return Block(bytes: bytes, isChunk: true, isLast: isLast)
+    return Block(
+      bytes: bytes, isChunk: true, isLast: isLast, shownAs: "\(command)\r\n\(shown(chunk.readableBytes))")
   }
+
+  private static func shown(_ octets: Int) -> String { "(\(octets) octets of the message)" }
 }

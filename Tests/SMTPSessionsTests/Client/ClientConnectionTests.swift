@@ -400,9 +400,32 @@ struct ClientConnectionTests {
         "<~ 220 server.example", "~> EHLO client.example", "<~ 250-server.example", "<~ 250 AUTH LOGIN",
         "~> AUTH LOGIN", "<~ 334 (challenge)", "~> (redacted)", "<~ 334 (challenge)", "~> (redacted)",
         "<~ 235 2.7.0 ok", "~> MAIL FROM:<alice@client.example>", "<~ 250 ok", "~> RCPT TO:<bob@far.example>",
-        "<~ 250 ok", "~> DATA", "<~ 354 go on", "~> (8 octets of the message)", "~> (end of the message)",
+        "<~ 250 ok", "~> DATA", "<~ 354 go on", "~> (8 octets of the message)", "~> .",
         "<~ 250 2.0.0 queued",
       ])
+  }
+
+  @Test("of a BDAT chunk the command is shown, and of the content its size")
+  func shownChunk() async throws {
+    let lines = Mutex<[String]>([])
+    var plan = try plan()
+    plan.observe = { line in lines.withLock { $0.append(line.description) } }
+    async let opened = attempt(plan)
+    await wire.connected()
+    wire.finishHandshake()
+    wire.say("220 server.example\r\n")
+    wire.say("250-server.example\r\n250 CHUNKING\r\n")
+    let conversation = try await opened.get()
+    let transaction = transaction
+    async let answers = conversation.transact(transaction, body: PieceBody(["secret\r\n"]))
+    await wire.step()
+    for reply in ["250 ok\r\n", "250 ok\r\n"] { wire.say(reply) }
+    await wire.step()
+    await wire.step()
+    wire.say("250 2.0.0 queued\r\n")
+    _ = await answers
+    #expect(
+      lines.withLock { $0.suffix(3) } == ["~> BDAT 8 LAST", "~> (8 octets of the message)", "<~ 250 2.0.0 queued"])
   }
 
   @Test("a session gives a credential to its own proven peer and to no other's")
