@@ -15,7 +15,15 @@ import Synchronization
 public final class LogWriter: EventSink {
   public static let maximumWaitingLines = 16_384
 
-  public enum Format: String, Hashable, Sendable { case text, json }
+  /// Makes one event a line, or lines, without the last end of line; nothing where it isn't worth one.
+  public struct Format: Sendable {
+    let render: @Sendable (MailEvent, UTCInstant) -> String?
+    public init(render: @escaping @Sendable (MailEvent, UTCInstant) -> String?) { self.render = render }
+
+    /// The lines of Documentation/Events.md.
+    public static let text = Format { LogLine.text($0, $1) }
+    public static let json = Format { LogLine.json($0, $1) }
+  }
 
   private let descriptor: Int32
   private let clock: any MailClock
@@ -87,10 +95,7 @@ public final class LogWriter: EventSink {
   }
 
   private func line(_ event: MailEvent, _ instant: UTCInstant, _ format: Format) -> String {
-    switch format {
-    case .text: LogLine.text(event, instant) + "\n"
-    case .json: LogLine.json(event, instant) + "\n"
-    }
+    format.render(event, instant).map { $0 + "\n" } ?? ""
   }
 
   /// A log that can't be written is no reason to stop carrying mail: what fails is dropped.

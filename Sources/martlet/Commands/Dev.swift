@@ -35,7 +35,7 @@ struct Dev: AsyncParsableCommand {
     let signals = Signals()
     let folder = URL(filePath: data).standardizedFileURL.path()
     let place = try await DevelopmentPlace.ensure(in: folder)
-    let log = LogWriter(descriptor: STDERR_FILENO, format: json ? .json : .text, clock: SystemClock())
+    let log = LogWriter(descriptor: STDERR_FILENO, format: json ? .json : DevelopmentLog.format, clock: SystemClock())
     defer { log.close() }
     let house = try await House.opened(
       place.configuration(portBase: UInt16(portBase)), relayReach: .anywhere, log: log,
