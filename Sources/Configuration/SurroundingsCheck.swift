@@ -24,15 +24,16 @@ public struct SurroundingsCheck: Sendable {
   private let files: any SurroundingFiles
   private let now: UTCInstant
   private let loadCertificate: @Sendable (Configuration.CertificateFiles) throws -> CertificateFacts
-  private let loadTrustRoots: @Sendable (String) throws -> Void
+  private let loadTrustRoots: @Sendable (String?) throws -> Void
 
   /// - Parameters:
   ///   - loadCertificate: reads chain and key, and throws what describes their fault.
-  ///   - loadTrustRoots: reads one file of authorities, and throws what describes its fault.
+  ///   - loadTrustRoots: reads one file of authorities, or without a name the system's, and throws what describes its
+  ///     fault.
   public init(
     files: any SurroundingFiles = SystemFiles(), now: UTCInstant,
     loadCertificate: @escaping @Sendable (Configuration.CertificateFiles) throws -> CertificateFacts,
-    loadTrustRoots: @escaping @Sendable (String) throws -> Void
+    loadTrustRoots: @escaping @Sendable (String?) throws -> Void
   ) {
     self.files = files
     self.now = now
@@ -187,6 +188,13 @@ public struct SurroundingsCheck: Sendable {
   }
 
   private func checkTrustRoots(_ report: inout Report) {
+    if report.configuration.trustRoots.isEmpty, case .smarthost = report.configuration.outbound.route {
+      do {
+        try loadTrustRoots(nil)
+      } catch {
+        report.add(.error, "\(error)", at: "outbound.smarthost", remedy: "or name a PEM file in tls.trust_roots")
+      }
+    }
     for path in report.configuration.trustRoots {
       do {
         try loadTrustRoots(path)

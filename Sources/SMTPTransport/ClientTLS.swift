@@ -12,14 +12,18 @@ final class ClientTLS: Sendable {
   private let judge: CertificateJudge
   private let now: @Sendable () -> UTCInstant
 
-  init(roots: TrustRoots, now: @escaping @Sendable () -> UTCInstant) throws {
+  init(roots: TrustRoots, now: @escaping @Sendable () -> UTCInstant) throws(TrustRootsFault) {
     var configuration = TLSConfiguration.makeClientConfiguration()
     configuration.minimumTLSVersion = .tlsv12
     configuration.cipherSuiteValues = allowedCipherSuites
     // The callback replaces all of BoringSSL's checks; with `.none` it would not be called.
     configuration.certificateVerification = .noHostnameVerification
     configuration.trustRoots = .certificates([])
-    context = try NIOSSLContext(configuration: configuration)
+    do {
+      context = try NIOSSLContext(configuration: configuration)
+    } catch {
+      throw .noContext("\(error)")
+    }
     judge = CertificateJudge(roots: roots)
     self.now = now
   }

@@ -36,7 +36,7 @@ final class ConnectionAcceptor: Sendable {
         ProxyHeaderHandler(timeout: options.timeouts.proxyHeader) { channel, header in
           try self.welcome(channel, header.endpoints ?? endpoints)
         } report: { [setup] reason in
-          setup.report(.badProxyHeader(reason), endpoints.source, endpoints.destination)
+          setup.report(.badProxyHeader(reason, proxy: endpoints.source, local: endpoints.destination))
         })
     }
   }

@@ -13,20 +13,18 @@ public final class NIODialer: Dialer {
   private let setup: WireSetup
 
   /// - Parameters:
-  ///   - roots: whom the client's side of TLS believes.
+  ///   - roots: whom the client's side of TLS believes; without them every handshake fails, and wires stay in clear.
   ///   - now: the wall clock that certificates are judged by.
+  /// - Throws: `TrustRootsFault.noContext` where TLS can't be had at all.
   public init(
-    loops: TransportLoops, resolver: any HostResolver = SystemHostResolver(), roots: TrustRoots,
+    loops: TransportLoops, resolver: any HostResolver = SystemHostResolver(), roots: TrustRoots?,
     timeouts: WireTimeouts = WireTimeouts(), now: @escaping @Sendable () -> UTCInstant
-  ) {
+  ) throws(TrustRootsFault) {
     self.loops = loops
     self.resolver = resolver
-    do {
-      setup = WireSetup(client: try ClientTLS(roots: roots, now: now), timeouts: timeouts)
-    } catch {
-      // Nothing of that configuration comes from outside this file.
-      fatalError("the client's TLS context can't be made: \(error)")
-    }
+    var client: ClientTLS?
+    if let roots { client = try ClientTLS(roots: roots, now: now) }
+    setup = WireSetup(client: client, timeouts: timeouts)
   }
 
   public func dial(

@@ -41,10 +41,8 @@ public final class SMTPListener: Sendable {
   /// Makes the delegate of a new wire, on the wire's own thread of control, before anything else happens on it.
   public typealias MakeDelegate =
     @Sendable (any Wire, _ peer: SocketEndpoint, _ local: SocketEndpoint) -> any WireDelegate
-  /// Told of a client that speaks another protocol than the listener's, and of a proxy's bad header; the peer is the
-  /// proxy then.
-  public typealias Report =
-    @Sendable (SessionEvent, _ peer: SocketEndpoint?, _ local: SocketEndpoint?) -> Void
+  /// Told of clients and proxies that don't speak the listener's protocol, on the wire's own thread of control.
+  public typealias Report = @Sendable (ListenerReport) -> Void
 
   static let readsAtATime: UInt = 4
   static let receiveAllocator: any RecvByteBufferAllocator = AdaptiveRecvByteBufferAllocator(

@@ -14,9 +14,13 @@ extension WireChannelHandler {
     closeNow()
   }
 
+  func report(_ wrapper: WrongWrapper) {
+    if let delegate { setup.report(.wrongWrapper(wrapper, delegate)) }
+  }
+
   /// Names the wrong wrapper: to the listener's report, to the peer where it can understand it, to the delegate.
   func turnAway(_ wrapper: WrongWrapper) {
-    setup.report(.wrongWrapper(wrapper), peer, local)
+    report(wrapper)
     turnAway(saying: wrapper.notice, .handshakeFailed(wrapper.explanation))
   }
 
@@ -54,7 +58,7 @@ extension WireChannelHandler {
     case .handshaking(let since):
       if let gate, gate.isWaitingForFirstByte, setup.opening == .implicitTLS {
         guard now - since >= limits.silenceSaid else { return }
-        setup.report(.wrongWrapper(.silenceOnTLSPort), peer, local)
+        report(.silenceOnTLSPort)
         phase = .silent(since: since)
         gate.discardInput()
         // A client that waits for a greeting reads SMTP; one that speaks TLS would have begun long ago.

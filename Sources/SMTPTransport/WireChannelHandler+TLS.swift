@@ -25,7 +25,9 @@ extension WireChannelHandler {
         }
         try insertGate(.server, context)
       case .client(let hostName, let demand):
-        guard let clientTLS = setup.clientTLS else { return end(with: .handshakeFailed("this wire is a server's")) }
+        guard let clientTLS = setup.clientTLS else {
+          return end(with: .handshakeFailed("no trust roots were given to judge the server by"))
+        }
         let tls = try clientTLS.handler(hostName: hostName, demand: demand, on: station) { [weak self] in
           self?.judgement = $0
         }
@@ -72,7 +74,7 @@ extension WireChannelHandler {
     case NIOSSLError.handshakeFailed(let reason):
       if case .failed(let fault)? = judgement?.verification { return .certificateRefused(fault) }
       if gate?.clientHello?.isObsolete == true {
-        setup.report(.wrongWrapper(.obsoleteTLS), peer, local)
+        report(.obsoleteTLS)
         return .obsoleteTLS
       }
       return .handshakeFailed(BoringSSLWords.describe(reason))
@@ -84,31 +86,5 @@ extension WireChannelHandler {
     case let reason as IOError: return .reset(reason.description)
     case _: return .reset("\(error)")
     }
-  }
-}
-
-/// Makes a sentence of BoringSSL's error stack, without file names of its build.
-enum BoringSSLWords {
-  static func describe(_ error: BoringSSLError) -> String {
-    switch error {
-    case .sslError(let stack), .unknownError(let stack), .invalidSNIName(let stack), .failedToSetALPN(let stack):
-      return stack.isEmpty ? "TLS failed" : stack.map { words(of: $0.description) }.joined(separator: ", ")
-    case .noError, .zeroReturn, .wantRead, .wantWrite, .wantConnect, .wantAccept, .wantX509Lookup,
-      .wantCertificateVerify, .syscallError:
-      return "\(error)"
-    }
-  }
-
-  /// `Error: 268435703 error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER at …` gives its last word.
-  private static func words(of line: String) -> String {
-    let shown = line.split(separator: " at ", maxSplits: 1).first.map(String.init) ?? line
-    let last = shown.split(separator: ":").last.map(String.init) ?? shown
-    return last.lowercasedASCII().split(separator: "_").joined(separator: " ").trimmingSpaces()
-  }
-}
-
-extension String {
-  func trimmingSpaces() -> String {
-    String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
   }
 }

@@ -5,7 +5,7 @@ import SMTPSessions
 final class WireSetup: Sendable {
   enum Opening: Hashable, Sendable { case clear, implicitTLS }
 
-  typealias Report = @Sendable (SessionEvent, _ peer: SocketEndpoint?, _ local: SocketEndpoint?) -> Void
+  typealias Report = SMTPListener.Report
 
   let opening: Opening
   let isServer: Bool
@@ -31,8 +31,8 @@ final class WireSetup: Sendable {
     self.report = report
   }
 
-  /// The wires of a dialer.
-  init(client: ClientTLS, timeouts: WireTimeouts) {
+  /// The wires of a dialer; without `client` they stay in clear.
+  init(client: ClientTLS?, timeouts: WireTimeouts) {
     opening = .clear
     isServer = false
     self.timeouts = timeouts
@@ -40,6 +40,6 @@ final class WireSetup: Sendable {
     clientTLS = client
     ledger = nil
     owner = nil
-    report = { _, _, _ in }
+    report = { _ in }
   }
 }

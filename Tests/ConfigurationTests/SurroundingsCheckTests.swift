@@ -94,7 +94,7 @@ struct SurroundingsCheckTests {
         return facts
       },
       loadTrustRoots: { path in
-        guard rootsAreGood else { throw Broken(description: "\(path): no certificate") }
+        guard rootsAreGood else { throw Broken(description: "\(path ?? "the system"): no certificate") }
       })
     return check.findings(for: try parse(text)).map {
       "\($0.position?.description ?? "-"): \($0.severity.rawValue): \($0.text)"
@@ -162,6 +162,10 @@ struct SurroundingsCheckTests {
     files.states["/k.pem"] = FileState(.file, permissions: 0o644)
     #expect(try check(Self.text, files) == ["8:7: warning: /k.pem: everybody on this machine may read it"])
     #expect(try check(rootsAreGood: false) == ["9:3: error: /roots.pem: no certificate"])
+    let withoutFile = Self.text.replacing("  trust_roots: /roots.pem\n", with: "")
+    #expect(withoutFile != Self.text)
+    let missing = try check(withoutFile, rootsAreGood: false)
+    #expect(missing.count == 1 && missing[0].hasSuffix("error: the system: no certificate"))
   }
 
   @Test("mail can be put where it is to go")

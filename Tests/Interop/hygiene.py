@@ -1,5 +1,6 @@
 """Streams that no honest client sends: bytes behind STARTTLS, false ends of data, the wrong wrapper, an early FIN."""
 
+import json
 import ssl
 import time
 
@@ -78,6 +79,17 @@ def smtp_on_465(bench):
         wire.send("EHLO client.example.org\r\n")
         check(wire.ends(), "465 left a cleartext client waiting")
         check(b"250" not in wire.received, f"465 answered EHLO in cleartext: {wire.received!r}")
+        port = wire.socket.getsockname()[1]
+    # The mistake is named under the id that the connection's other lines have.
+    until = time.monotonic() + 10
+    while True:
+        events = [json.loads(line) for line in bench.dev.background.output().splitlines() if f":{port}\"" in line]
+        sessions = {event["event"]: event["session"] for event in events}
+        if "session.closed" in sessions:
+            break
+        check(time.monotonic() < until, f"the end of the session should be logged: {events}")
+        time.sleep(0.05)
+    check(sessions.get("session.wrong-wrapper") == sessions["session.closed"], f"two sessions for one: {events}")
 
 
 @case("silence on 465 is closed after about 15 seconds", GROUP)

@@ -102,8 +102,8 @@ def aiosmtpd_login(bench):
 
 # Smarthosts that must not get anything
 
-def gets_nothing(bench, peer, mode, trust, said):
-    """The smarthost was spoken to, and neither the password nor the envelope was said."""
+def gets_nothing(bench, peer, mode, trust, said, because):
+    """The smarthost was spoken to, and neither the password nor the envelope was said; the queue says why."""
     server = Serve(bench.martlet, bench.place("serve"), trust=trust,
                    smarthost=smarthost_settings(bench, peer.port, mode, peer.user, peer.password))
     try:
@@ -118,6 +118,7 @@ def gets_nothing(bench, peer, mode, trust, said):
             check(word not in peer.seen(), f"{word} was said to a smarthost that failed the check")
         check(not peer.maildir.holding(letter.token), "the message was handed over")
         check("bob@example.net" in server.queue(), "the message is no longer in the queue")
+        check(because in server.queue(), f"the queue should say {because!r}: {server.queue()}")
     finally:
         server.stop()
         peer.stop()
@@ -127,7 +128,7 @@ def gets_nothing(bench, peer, mode, trust, said):
       ids=("AUTH-014", "STLS-015", "STLS-016", "ITLS-016", "TLSB-014"))
 def wrong_name(bench):
     peer = Smarthost(bench.place("smarthost"), "starttls", name="other.example")
-    gets_nothing(bench, peer, "starttls", peer.ca, "STARTTLS")
+    gets_nothing(bench, peer, "starttls", peer.ca, "STARTTLS", "it is for other.example, not for localhost")
 
 
 @case("a smarthost whose CA is not trusted gets neither password nor mail", GROUP, ids=("AUTH-014", "ITLS-003"))
@@ -135,7 +136,7 @@ def wrong_authority(bench):
     peer = Smarthost(bench.place("smarthost"), "starttls")
     stranger = Smarthost(bench.place("smarthost"), "implicit")
     try:
-        gets_nothing(bench, peer, "starttls", stranger.ca, "STARTTLS")
+        gets_nothing(bench, peer, "starttls", stranger.ca, "STARTTLS", "no chain leads to a trusted authority")
     finally:
         stranger.stop()
 
@@ -144,7 +145,23 @@ def wrong_authority(bench):
       ids=("AUTH-014", "ITLS-016", "STLS-018"))
 def stripped(bench):
     peer = Smarthost(bench.place("smarthost"), "cleartext")
-    gets_nothing(bench, peer, "starttls", peer.ca, "EHLO")
+    gets_nothing(bench, peer, "starttls", peer.ca, "EHLO", "STARTTLS")
+
+
+@case("a smarthost that begins in clear on a port that is said to be TLS is named as that", GROUP)
+def no_tls_there(bench):
+    peer = Smarthost(bench.place("smarthost"), "starttls")
+    server = Serve(bench.martlet, bench.place("serve"), trust=peer.ca,
+                   smarthost=smarthost_settings(bench, peer.port, "implicit", peer.user, peer.password))
+    try:
+        server.submit(Letter(sender="alice@example.org", to=["bob@example.net"]))
+        until = time.monotonic() + ARRIVAL_SECONDS
+        while "the other side doesn't speak TLS here" not in server.queue():
+            check(time.monotonic() < until, f"the queue should say what is wrong: {server.queue()}")
+            time.sleep(0.1)
+    finally:
+        server.stop()
+        peer.stop()
 
 
 # What comes back

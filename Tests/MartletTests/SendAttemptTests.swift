@@ -41,7 +41,8 @@ struct SendAttemptTests {
   private func run(_ attempt: SendAttempt, trusting file: String) async throws -> (SendReport, [String]) {
     let loops = TransportLoops(group: MultiThreadedEventLoopGroup.singleton)
     defer { loops.shutDown() }
-    let dialer = NIODialer(loops: loops, resolver: Here(), roots: try TrustRoots.file(file), now: { SystemClock().now })
+    let dialer = try NIODialer(
+      loops: loops, resolver: Here(), roots: try TrustRoots.file(file), now: { SystemClock().now })
     let lines = Mutex<[String]>([])
     let report = await attempt.run(message, by: dialer) { line in lines.withLock { $0.append(line) } }
     return (report, lines.withLock { $0 })

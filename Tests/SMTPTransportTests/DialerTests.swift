@@ -1,3 +1,4 @@
+import Certificates
 import Foundation
 import MailSyntax
 import NIOCore
@@ -113,6 +114,53 @@ struct DialerTests {
     await #expect(throws: DialFault.self) {
       try await dial(.unixSocket(path: String(repeating: "x", count: 200)))
     }
+  }
+
+  @Test("without trust roots a wire stays in clear: mail without TLS needs none, and a handshake says what is missing")
+  func rootless() async throws {
+    let server = smtpLikePlayer()
+    let (listener, endpoint) = try await house.listen(.clear, server)
+    let dialer = try NIODialer(loops: house.loops, roots: nil, timeouts: .brief, now: { House.today })
+    let client = Player()
+    try await house.dial(endpoint, client, dialer: dialer)
+    await client.log.waitToReceive("220 hello\r\n")
+    client.perform { $0.startTLS(.client(hostName: "localhost", demand: .recorded)) }
+    #expect(
+      await client.log.wait(for: "closed")
+        == "closed \(WireFault.handshakeFailed("no trust roots were given to judge the server by"))")
+    await listener.stopAccepting()
+  }
+
+  @Test("each file of trust roots that is of no use is named with its reason")
+  func roots() throws {
+    let folder = Folder()
+    let good = try folder.write("good.pem", house.authority.issued.certificatePEM)
+    let bad = try folder.write("bad.pem", "nonsense")
+    let absent = folder.path + "/absent.pem"
+    #expect(throws: TrustRootsFault.noCertificate(bad)) { try TrustRoots.files([good, bad]) }
+    #expect("\(TrustRootsFault.noCertificate(bad))".hasPrefix("\(bad): "))
+    do throws(TrustRootsFault) {
+      _ = try TrustRoots.files([good, absent])
+      Issue.record("a file that isn't there was read")
+    } catch {
+      #expect("\(error)".contains(absent))
+    }
+    _ = try NIODialer(loops: house.loops, roots: try .files([good, good]), now: { House.today })
+  }
+
+  @Test(
+    "what BoringSSL says of a failed handshake is told in words",
+    arguments: [
+      ("TLSV1_ALERT_PROTOCOL_VERSION", "the other side refuses TLS 1.2 and 1.3 (alert protocol_version)"),
+      ("WRONG_VERSION_NUMBER", "the other side doesn't speak TLS here"),
+      ("SOMETHING_NEW", "something new"),
+    ])
+  func words(_ name: String, _ sentence: String) {
+    let line = "Error: 268435703 error:100000f7:SSL routines:OPENSSL_internal:\(name) at /src/tls.cc:13"
+    let above = "error:1000009a:SSL routines:OPENSSL_internal:HANDSHAKE_FAILURE_ON_CLIENT_HELLO"
+    #expect(BoringSSLWords.describe([line]) == sentence)
+    if name != "SOMETHING_NEW" { #expect(BoringSSLWords.describe([line, above]) == sentence) }
+    #expect(BoringSSLWords.describe([]) == "TLS failed")
   }
 
   @Test("the machine's own resolver finds localhost, and knows what isn't there")

@@ -232,9 +232,9 @@ struct House: Sendable {
   }
 
   func dialer(roots: TrustRoots? = nil, now: UTCInstant = today, resolver: any HostResolver = LoopbackResolver())
-    -> NIODialer
+    throws -> NIODialer
   {
-    NIODialer(loops: loops, resolver: resolver, roots: roots ?? self.roots, timeouts: .brief, now: { now })
+    try NIODialer(loops: loops, resolver: resolver, roots: roots ?? self.roots, timeouts: .brief, now: { now })
   }
 
   /// Starts a listener on a free port of 127.0.0.1.
@@ -258,11 +258,10 @@ struct House: Sendable {
     adjust(&options)
     let listener = try await SMTPListener.start(
       options, on: loops, identities: store, ledger: ConnectionLedger(limits: limits),
-      report: { event, peer, _ in
-        switch event {
-        case .wrongWrapper(let wrapper): reports.add(wrapper.rawValue)
-        case .badProxyHeader(let reason): reports.add("\(peer?.address.description ?? "nobody"): \(reason)")
-        case let other: reports.add("\(other)")
+      report: { report in
+        switch report {
+        case .wrongWrapper(let wrapper, _): reports.add(wrapper.rawValue)
+        case .badProxyHeader(let reason, let proxy, _): reports.add("\(proxy.address): \(reason)")
         }
       },
       delegate: { wire, peer, local in

@@ -33,7 +33,7 @@ struct CheckCommand: AsyncParsableCommand {
             dnsNames: identity.dnsNames, notValidBefore: identity.notValidBefore,
             notValidAfter: identity.notValidAfter)
         },
-        loadTrustRoots: { _ = try TrustRoots.file($0) })
+        loadTrustRoots: { _ = try TrustRoots.files($0.map { [$0] } ?? []) })
       return file.warnings + surroundings.findings(for: file)
     } catch {
       return error.findings

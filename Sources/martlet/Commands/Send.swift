@@ -65,20 +65,19 @@ struct Send: AsyncParsableCommand {
   func run() async throws {
     var attempt = try attempt()
     let message: SendMessage
-    let roots: TrustRoots
+    let loops = TransportLoops(group: MultiThreadedEventLoopGroup.singleton)
+    defer { loops.shutDown() }
+    let dialer: NIODialer
     do {
       if let user, let passwordFile {
         attempt.login = SendAttempt.Login(user: user, password: try SecretFile.read(passwordFile))
       }
       message = try data.map { try SendMessage.read($0) } ?? .composed(composed())
-      roots = if let ca { try TrustRoots.file(ca) } else { try TrustRoots.system() }
+      dialer = try NIODialer(loops: loops, roots: try roots(), now: { SystemClock().now })
     } catch {
       Console.complain("\(error)")
       throw ExitStatus.noInput
     }
-    let loops = TransportLoops(group: MultiThreadedEventLoopGroup.singleton)
-    defer { loops.shutDown() }
-    let dialer = NIODialer(loops: loops, roots: roots, now: { SystemClock().now })
     let isQuiet = quiet, isForPrograms = json
     let report = await attempt.run(message, by: dialer) { line in
       if isQuiet { return }
@@ -109,6 +108,14 @@ struct Send: AsyncParsableCommand {
       reversePath: try reversePath(), recipients: try to.map { try Send.mailbox($0, of: "--to") })
     attempt.timeouts = SendAttempt.patience(timeout.map { .seconds($0) })
     return attempt
+  }
+
+  /// Nil where no certificate will be judged.
+  private func roots() throws(TrustRootsFault) -> TrustRoots? {
+    switch tls {
+    case .none: nil
+    case .implicit, .starttls: try .files(ca.map { [$0] } ?? [])
+    }
   }
 
   private func identity() throws -> HostIdentity {

@@ -122,7 +122,8 @@ struct DemoTheatre: Sendable {
     attempt.timeouts = SendAttempt.patience(.seconds(10))
     let loops = TransportLoops(group: MultiThreadedEventLoopGroup.singleton)
     defer { loops.shutDown() }
-    let dialer = NIODialer(loops: loops, roots: try TrustRoots.file(server.tls.authority), now: { SystemClock().now })
+    let dialer = try NIODialer(
+      loops: loops, roots: try TrustRoots.file(server.tls.authority), now: { SystemClock().now })
     return await attempt.run(letter, by: dialer)
   }
 

@@ -25,10 +25,15 @@ extension House {
         listeners.append(
           try await SMTPListener.start(
             options, on: loops, identities: identities, ledger: ledger,
-            report: { event, peer, local in
-              let facts = SessionFacts(
-                session: SessionID(random.next()), role: role, peer: peer ?? .unknown, local: local ?? .unknown)
-              intake.observe(event, facts)
+            report: { report in
+              switch report {
+              case .wrongWrapper(let wrapper, let delegate):
+                guard let connection = delegate as? ServerConnection else { return }
+                intake.observe(.wrongWrapper(wrapper), connection.facts)
+              case .badProxyHeader(let reason, let proxy, let local):
+                let facts = SessionFacts(session: SessionID(random.next()), role: role, peer: proxy, local: local)
+                intake.observe(.badProxyHeader(reason), facts)
+              }
             },
             delegate: { wire, peer, local in
               ServerConnection(
@@ -43,8 +48,4 @@ extension House {
     }
     return listeners
   }
-}
-
-extension SocketEndpoint {
-  fileprivate static let unknown = SocketEndpoint(address: .v4(0), port: 0)
 }

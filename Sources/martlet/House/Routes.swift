@@ -18,7 +18,8 @@ extension RouteTable {
   ) throws {
     var routes: OrderedDictionary<RouteKey, Route> = [:]
     let concurrency = configuration.queue.routeConcurrency
-    let dialer = NIODialer(loops: foundation.loops, roots: try TrustRoots(configuration.trustRoots), now: { clock.now })
+    let dialer = try NIODialer(
+      loops: foundation.loops, roots: try TrustRoots(for: configuration), now: { clock.now })
     let hashing = foundation.hashingPool
     let identity = HostIdentity.name(configuration.hostName)
 
@@ -74,20 +75,16 @@ extension SmarthostDeliverer.Settings {
 }
 
 extension TrustRoots {
-  /// The system's own where the configuration names no file.
-  init(_ files: [String]) throws {
-    guard !files.isEmpty else {
-      self = try .system()
-      return
-    }
-    var text: [UInt8] = []
-    for file in files {
-      guard let data = FileManager.default.contents(atPath: file) else {
-        throw FileTrouble("\(file): can't be read; it should hold trust roots in PEM form")
+  /// Whom a smarthost's certificate is judged by. Nil where there is no smarthost and no file is named: a system without
+  /// authorities can serve too.
+  init?(for configuration: Configuration) throws(TrustRootsFault) {
+    let isNeeded =
+      switch configuration.outbound.route {
+      case .none, .local: false
+      case .smarthost: true
       }
-      text += Array(data) + [UInt8(ascii: "\n")]
-    }
-    self = try TrustRoots.pem(text)
+    guard isNeeded || !configuration.trustRoots.isEmpty else { return nil }
+    self = try .files(configuration.trustRoots)
   }
 }
 
