@@ -12,13 +12,7 @@ extension RouteKey {
 extension Configuration {
   /// Our domains as the relay knows them, in the order of the file. Each has the route `RouteKey.domain` of its name.
   public var localDomains: [LocalDomain] {
-    domains.map { domain in
-      LocalDomain(
-        name: domain.name, recipients: domain.recipients.map { LocalDomain.Recipient($0) },
-        aliases: domain.aliases.map { LocalDomain.Alias($0.localPart, targets: $0.targets) }, catchAll: domain.catchAll,
-        delivery: .domain(domain.name), postmaster: domain.postmaster, abuse: domain.abuse,
-        recipientDelimiter: domain.recipientDelimiter)
-    }
+    domains.map(\.local)
   }
 
   /// `RouteKey.outbound`, or nil where mail for other domains is refused.
@@ -42,5 +36,14 @@ extension Configuration {
   }
   static func place(ofAlias localPart: String, in domain: String) -> String {
     "\(domain).aliases/\(localPart.lowercasedASCII())"
+  }
+}
+
+extension Configuration.Domain {
+  var local: LocalDomain {
+    LocalDomain(
+      name: name, recipients: recipients.map { LocalDomain.Recipient($0) },
+      aliases: aliases.map { LocalDomain.Alias($0.localPart, targets: $0.targets) }, catchAll: catchAll,
+      delivery: .domain(name), postmaster: postmaster, abuse: abuse, recipientDelimiter: recipientDelimiter)
   }
 }

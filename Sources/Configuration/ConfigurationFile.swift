@@ -58,8 +58,7 @@ public struct ConfigurationFile: Sendable {
     }
     let nothing = YAMLNode(position: .start, content: .scalar("", isPlain: true))
     let configuration = reader.configuration(root ?? nothing)
-    // Half of the domains would lead to nowhere: routing is followed when all else is right.
-    if reader.errorCount == 0, let configuration { reader.checkRouting(of: configuration) }
+    reader.checkRouting()
     guard reader.errorCount == 0, let configuration else { throw ConfigurationFaults(reader.findings) }
     return ConfigurationFile(
       configuration: configuration, fileName: fileName, warnings: reader.findings.inOrderOfFile, places: reader.places)

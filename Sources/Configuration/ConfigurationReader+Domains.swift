@@ -17,8 +17,11 @@ extension ConfigurationReader {
         fault("domains: \(error.text)", at: entry.position, remedy)
         continue
       }
+      let before = errorCount
+      routes.named.insert(name)
       guard let domain = readDomain(name, entry) else { continue }
       domains.append(domain)
+      if errorCount == before { routes.domains.append(domain) }
     }
     return domains
   }

@@ -13,6 +13,7 @@ extension ConfigurationReader {
     let listeners = readListeners(in: root, hasCertificates: tls.isConfigured)
     let domains = readDomains(in: root)
     let outbound = readOutbound(in: root)
+    routes.outbound = outbound
     let queue = readQueue(in: root)
     let limits = readLimits(in: root)
     var log = Configuration.Log()

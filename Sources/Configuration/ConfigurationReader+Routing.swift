@@ -2,20 +2,22 @@ import MailSyntax
 import Relay
 
 extension ConfigurationReader {
-  /// Follows every alias, and reports each that leads nowhere at the address that does.
-  mutating func checkRouting(of configuration: Configuration) {
+  /// Follows every alias of the domains that were read without a fault, and reports each that leads nowhere at the
+  /// address that does. Where it can't be known whether an address leads on, it is taken to.
+  mutating func checkRouting() {
     do throws(RoutingFaults) {
-      _ = try configuration.routing()
+      _ = try Routing(domains: routes.domains.map(\.local), outbound: routes.hasOutbound ? .outbound : nil)
     } catch {
+      let faults = error.faults.filter { !routes.leadsIntoFaultyDomain($0) }
       let before = errorCount
-      for fault in error.faults { report(fault, in: configuration, onlyAtSource: true) }
+      for fault in faults { report(fault, onlyAtSource: true) }
       guard errorCount == before else { return }
-      for fault in error.faults { report(fault, in: configuration, onlyAtSource: false) }
+      for fault in faults { report(fault, onlyAtSource: false) }
     }
   }
 
   /// - Parameter onlyAtSource: an alias that leads to a bad alias is left to the report on that one.
-  private mutating func report(_ fault: RoutingFault, in configuration: Configuration, onlyAtSource: Bool) {
+  private mutating func report(_ fault: RoutingFault, onlyAtSource: Bool) {
     switch fault {
     case .duplicateDomain(let name):
       self.fault("\(fault)", at: position(of: Configuration.place(of: name)), "put both sections into one")
@@ -31,7 +33,7 @@ extension ConfigurationReader {
       }
       self.fault(
         "\(source.inFile) leads to \(target), and no recipient or alias has that name", at: position,
-        hint(for: target, in: configuration))
+        hint(for: target))
     case .unroutableTarget(let source, let target):
       guard let position = position(of: target, of: source) ?? (onlyAtSource ? nil : position(of: source)) else {
         return
@@ -48,8 +50,8 @@ extension ConfigurationReader {
     }
   }
 
-  private func hint(for target: Mailbox, in configuration: Configuration) -> String {
-    let domain = configuration.domains.first { $0.name == target.domain.name }
+  private func hint(for target: Mailbox) -> String {
+    let domain = routes.domains.first { $0.name == target.domain.name }
     let names = (domain?.recipients ?? []) + (domain?.aliases ?? []).map(\.localPart)
     return Spelling.nearest(to: target.localPart, among: names).map { "did you mean '\($0)'?" }
       ?? "add it to recipients, or name somebody else"
@@ -76,6 +78,24 @@ extension ConfigurationReader {
   private func key(of source: Mailbox) -> String? {
     guard let domain = source.domain.name.map(Configuration.place(of:)) else { return nil }
     return source.localPart == "*" ? "\(domain).catch_all" : "\(domain).\(source.localPart)"
+  }
+}
+
+extension ConfigurationReader.ReadRoutes {
+  fileprivate var hasOutbound: Bool {
+    guard let outbound else { return true }
+    return outbound.route != Configuration.Outbound.Route.none
+  }
+
+  /// What holds of a domain that was not read whole is not known.
+  fileprivate func leadsIntoFaultyDomain(_ fault: RoutingFault) -> Bool {
+    switch fault {
+    case .unroutableTarget(_, let target), .unknownTarget(_, let target):
+      guard let name = target.domain.name, named.contains(name) else { return false }
+      return !domains.contains { $0.name == name }
+    case .duplicateDomain, .duplicateRecipient, .duplicateAlias, .emptyAlias, .loop, .tooDeep, .tooManyTargets:
+      return false
+    }
   }
 }
 

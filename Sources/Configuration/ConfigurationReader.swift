@@ -9,6 +9,8 @@ struct ConfigurationReader {
   private(set) var findings: [ConfigurationFinding] = []
   /// Where things stand, by their places: `domains.example.com.aliases.info`.
   private(set) var places: [String: [FilePosition]] = [:]
+  /// What of the routing could be read, whatever else is wrong with the file.
+  var routes = ReadRoutes()
 
   init(file: String, folder: String) {
     self.file = file
@@ -28,6 +30,15 @@ struct ConfigurationReader {
     func has(_ name: String) -> Bool { entry(name) != nil }
     func place(of name: String) -> String { place.isEmpty ? name : "\(place).\(name)" }
     func path(of name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+  }
+
+  /// Domains and the outbound route, as far as they were read without a fault.
+  struct ReadRoutes {
+    var domains: [Configuration.Domain] = []
+    /// Named in the file, some perhaps with faults.
+    var named: Set<DomainName> = []
+    /// Nil where the section is faulty.
+    var outbound: Configuration.Outbound?
   }
 
   /// A value and where it stands.

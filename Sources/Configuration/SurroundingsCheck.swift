@@ -1,5 +1,6 @@
 import Accounts
 public import MailSyntax
+import Relay
 import SMTPSessions
 import TransportSecurity
 
@@ -111,6 +112,7 @@ public struct SurroundingsCheck: Sendable {
         if directory.users.isEmpty {
           report.add(.warning, "\(path): there is no user, so nobody can submit", at: "users", "data", remedy: remedy)
         }
+        warnOfUnreachable(directory, &report)
       } catch {
         report.add(.error, "\(path): \(error)", at: "users", "data", remedy: "mend the file, or restore it")
       }
@@ -122,6 +124,20 @@ public struct SurroundingsCheck: Sendable {
       }
       report.add(
         .warning, "\(path): there is no such file, so nobody can submit", at: "users", "data", remedy: remedy)
+    }
+  }
+
+  /// Who writes as an address of ours and can't be written to gets neither answers nor reports.
+  private func warnOfUnreachable(_ directory: UserDirectory, _ report: inout Report) {
+    guard let routing = try? report.configuration.routing() else { return }
+    for user in directory.users {
+      guard let address = try? Mailbox(user.name.description), routing.isOwn(address.domain),
+        routing.route(address, reach: .ownDomains).refusal != nil, let domain = address.domain.name
+      else { continue }
+      let place = Configuration.place(of: domain)
+      report.add(
+        .warning, "the user \(address) has no mailbox: answers and delivery reports to it are refused",
+        at: "\(place).recipients", place, remedy: "add \(address.localPart) to \(place).recipients, or an alias of it")
     }
   }
 

@@ -55,5 +55,6 @@ public struct ControlPeer: Hashable, Sendable {
 private struct KernelCredentials {
   var processID: Int32 = 0
   var userID: UInt32 = .max
+  // Never read: the kernel writes it.
   var groupID: UInt32 = .max
 }

@@ -67,9 +67,6 @@ public struct Argon2idHasher: PasswordVerifier {
     guard let encoded, let hash = PasswordHash(encoded: encoded) else { throw .unavailable }
     return hash
   }
-
-  /// Whether the hash was made with another cost than `cost`, and is due to be made anew at the next chance.
-  public func isOutdated(_ hash: PasswordHash) -> Bool { EncodedHash.cost(of: hash.encoded) != cost }
 }
 
 /// Only a mismatch says that the password is wrong. A hash that can't be computed for want of memory, or can't be read,

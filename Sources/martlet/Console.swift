@@ -15,10 +15,6 @@ enum Console {
   static func note(_ text: String) { _ = write(text, to: STDERR_FILENO) }
   static func complain(_ text: String) { note("martlet: \(text)") }
 
-  /// Colour only on a terminal, and not under NO_COLOR.
-  static let usesColour =
-    isatty(STDOUT_FILENO) == 1 && (ProcessInfo.processInfo.environment["NO_COLOR"] ?? "").isEmpty
-
   /// The system's error number where not all could be written.
   private static func write(_ text: String, to descriptor: Int32) -> Int32? {
     var octets = Array((text + "\n").utf8)[...]

@@ -257,5 +257,54 @@ extension FaultTests {
       4:5: error: postmaster@example.com leads to anna@example.net, which is not ours, and there is no \
       outbound route / configure outbound.route, or take the address out
       """),
+    // What is wrong with one domain, or elsewhere, hides nothing of the others, and is blamed on nobody else.
+    FaultRow(
+      """
+      domains:
+        example.com:
+          recipients: [anna]
+          aliases: {info: ana, sales: [bert@example.org, x@nowhere.example]}
+          postmaster: anna
+          deliver: discard
+        example.org:
+          recipients: [bert]
+          deliver: discard
+      outbound:
+        route: pigeon
+      """, without: "outbound",
+
+      """
+      4:21: error: info@example.com leads to ana@example.com, and no recipient or alias has that name / \
+      did you mean 'anna'?
+      """,
+
+      """
+      7:3: error: domains.example.org: nobody reads the postmaster's mail (RFC 5321 §4.5.1) / add \
+      postmaster: with the address of a person
+      """,
+      "11:10: error: outbound.route: 'pigeon' is not one of smarthost, none, discard, maildir / give smarthost, none, "
+        + "discard or maildir"),
+    FaultRow(
+      """
+      domains:
+        example.com:
+          recipients: [anna]
+          aliases: {sales: [bert@example.org, x@nowhere.example]}
+          postmaster: anna
+          deliver: discard
+        example.org:
+          recipients: [bert]
+          deliver: discard
+      """, without: "outbound",
+
+      """
+      4:41: error: sales@example.com leads to x@nowhere.example, which is not ours, and there is no \
+      outbound route / configure outbound.route, or take the address out
+      """,
+
+      """
+      7:3: error: domains.example.org: nobody reads the postmaster's mail (RFC 5321 §4.5.1) / add \
+      postmaster: with the address of a person
+      """),
   ]
 }

@@ -141,6 +141,21 @@ struct SurroundingsCheckTests {
     #expect(try check(Self.text, files) == ["3:1: warning: /users.json: everybody on this machine may read it"])
   }
 
+  @Test("a user who writes as an address of ours that takes no mail is told of")
+  func unreachableUser() throws {
+    for (name, isTold) in [
+      ("anna@example.com", false), ("ANNA+x@example.com", false), ("printer@example.com", true),
+      ("anna@elsewhere.example", false), ("printer", false),
+    ] {
+      var files = Self.files
+      let text = String(decoding: files.contents["/users.json"] ?? [], as: UTF8.self)
+      files.contents["/users.json"] = Array(text.replacing("\"name\":\"a\"", with: "\"name\":\"\(name)\"").utf8)
+      let expected =
+        "12:5: warning: the user \(name) has no mailbox: answers and delivery reports to it are refused"
+      #expect(try check(Self.text, files) == (isTold ? [expected] : []), "\(name)")
+    }
+  }
+
   @Test("certificates are a pair, in their time, and carry the host name")
   func certificates() throws {
     #expect(try check(facts: nil) == ["7:7: error: /c.pem: broken"])

@@ -1,6 +1,8 @@
 import ArgumentParser
 import ControlPlane
 import MailQueue
+import MailSyntax
+import SMTPSessions
 import Testing
 
 @testable import martlet
@@ -18,6 +20,8 @@ struct CommandTests {
       (["delete", "--data", "/d", "--all", "--sender", "a@example.org"], "--all means"),
       (["delete", "--data", "/d", "--config", "/c", "--all"], "--data"),
       (["delete", "--data", "/d", "--id", "nonsense"], "no queue id"),
+      (["delete", "--data", "/d", "nonsense"], "no queue id"),
+      (["retry", "--data", "/d", "--all", CommandTests.id], "--all means"),
       (["delete", "--data", "/d", "--sender", "example.org"], "no sender"),
       (["delete", "--data", "/d", "--recipient", "anna"], "no recipient"),
       (["delete", "--data", "/d", "--state", "asleep"], "no state"),
@@ -38,7 +42,7 @@ struct CommandTests {
 
     let some = try #require(
       try QueueCommand.parseAsRoot([
-        "hold", "--data", "/d", "--id", CommandTests.id, "--id", Sample.id(2).description, "--sender", "<>",
+        "hold", CommandTests.id, "--data", "/d", "--id", Sample.id(2).description, "--sender", "<>",
         "--recipient", "@example.org", "--user", "anna", "--route", "outbound", "--state", "queued",
       ]) as? QueueHold)
     var expected = QueueFilter()
@@ -84,10 +88,44 @@ struct CommandTests {
 
   @Test("say what they have changed", arguments: QueueChange.allCases)
   func reports(_ change: QueueChange) {
-    #expect(change.report(of: 0).hasPrefix("No recipient"))
-    #expect(change.report(of: 1).hasPrefix("1 recipient "))
-    #expect(change.report(of: 2).hasPrefix("2 recipients "))
-    expectFits([change.report(of: 1_000_000)])
+    #expect(change.report(of: 0, isServed: true).hasPrefix("No recipient"))
+    #expect(change.report(of: 1, isServed: true).hasPrefix("1 recipient "))
+    #expect(change.report(of: 2, isServed: false).hasPrefix("2 recipients "))
+    expectFits([change.report(of: 1_000_000, isServed: false)])
+  }
+
+  @Test("don't say that mail is due now where no server would deliver it")
+  func unserved() {
+    #expect(QueueChange.release.report(of: 1, isServed: true) == "1 recipient released and due now.")
+    #expect(
+      QueueChange.release.report(of: 1, isServed: false) == "1 recipient released and due when a server runs again.")
+    #expect(!QueueChange.retry.report(of: 1, isServed: false).contains("now"))
+  }
+
+  @Test("the file of check and serve is named by --config or bare, once")
+  func configurationFile() throws {
+    for arguments in [["m.yaml"], ["--config", "m.yaml"]] {
+      #expect(try (CheckCommand.parseAsRoot(arguments) as? CheckCommand)?.configuration.path == "m.yaml")
+      #expect(try (Serve.parseAsRoot(arguments) as? Serve)?.file.path == "m.yaml")
+    }
+    for arguments in [[], ["a.yaml", "--config", "b.yaml"]] {
+      let error = #expect(throws: (any Error).self) { try CheckCommand.parseAsRoot(arguments) }
+      guard let error else { continue }
+      #expect(CheckCommand.fullMessage(for: error).contains("--config FILE"))
+    }
+  }
+
+  @Test(
+    "the submission port that stands in for the others is called alternate",
+    arguments: [
+      ([587, 2525], ["submission", "alternate"]), ([2525, 587], ["alternate", "submission"]),
+      ([2587, 4525], ["submission", "alternate"]), ([2525], ["submission"]),
+      ([587, 587], ["submission", "submission"]),
+    ] as [([UInt16], [String])])
+  func portNames(_ ports: [UInt16], _ names: [String]) {
+    let all = ports.map { (role: ListenerRole.submission, endpoint: SocketEndpoint(address: .v4(0), port: $0)) }
+    #expect(all.map { PortName.name($0.endpoint, of: $0.role, among: all) } == names)
+    #expect(PortName.name(all[0].endpoint, of: .relay, among: all) == "relay")
   }
 
   @Test("end with the documented code for every fault")

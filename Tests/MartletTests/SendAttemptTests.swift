@@ -99,7 +99,7 @@ struct SendAttemptTests {
       let port = try #require(house.endpoints(0).first?.port)
       let (report, lines) = try await run(
         attempt("localhost", port, .implicit, password: "not it"), trusting: place.tls.authority)
-      #expect(report.exitCode == ExitStatus.badData)
+      #expect(report.exitCode == ExitStatus.notPermitted)
       #expect(report.fault?.stage == .authentication)
       #expect(!lines.contains { $0.hasPrefix("~> MAIL") })
     }

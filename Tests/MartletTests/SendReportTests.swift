@@ -49,7 +49,7 @@ struct SendReportTests {
       (DialogueFault(.greeting, .reply(reply(554))), 65),
       (DialogueFault(.startTLS, .security("not offered")), 69),
       (DialogueFault(.handshake, .security("refused")), 69),
-      (DialogueFault(.authentication, .reply(reply(535))), 65),
+      (DialogueFault(.authentication, .reply(reply(535))), 77),
       (DialogueFault(.authentication, .reply(reply(454))), 75),
       (DialogueFault(.hello, .protocolViolation("noise")), 69),
       (DialogueFault(.mail, .unsupported(EnhancedStatusCode(.permanent, 6, 7), "no SMTPUTF8")), 65),

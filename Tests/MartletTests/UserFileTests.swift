@@ -41,6 +41,16 @@ struct UserFileTests {
     #expect(try UserFiles.load(place.usersFile).users.map(\.name.description) == ["bob"])
   }
 
+  @Test("of a folder that isn't there are not none: the folder is named, and not made")
+  func missingFolder() throws {
+    let folder = try TestFolder()
+    let place = OperatingPlace(dataFolder: folder.path + "/absent")
+    let error = #expect(throws: FileTrouble.self) { try UserFileEditor(place).requireFolder() }
+    #expect(error?.description.contains("/absent: there is no such folder") == true)
+    #expect(!FileManager.default.fileExists(atPath: place.dataFolder))
+    try UserFileEditor(OperatingPlace(dataFolder: folder.path)).requireFolder()
+  }
+
   @Test("changed at the same time by many commands are all there in the end")
   func concurrentEdits() async throws {
     let folder = try TestFolder()
@@ -113,7 +123,11 @@ struct UserFileTests {
   @Test(
     "with a password that can't be hear why", arguments: ["", "\nsecond", "seven77", "tab\tinside", "nul\u{0}inside"])
   func badPasswords(_ text: String) {
-    #expect(throws: FileTrouble.self) { try NewPassword(chosen: Data(text.utf8), from: "test", hasKeys: false) }
+    let error = #expect(throws: ControlFault.self) {
+      try NewPassword(chosen: Data(text.utf8), from: "test", hasKeys: false)
+    }
+    // The file is there and was read: it is its content that won't do.
+    #expect(error?.kind.exitCode == ExitStatus.badData)
   }
 
   @Test("that are added with a made password read it once and clearly")

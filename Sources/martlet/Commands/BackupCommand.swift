@@ -84,7 +84,7 @@ struct RestoreCommand: AsyncParsableCommand {
       "All are held.", "",
       "To see them, to remove what has gone since, and to let the rest go:",
       "  martlet queue list --data \(dataFolder)",
-      "  martlet queue delete --id ID --data \(dataFolder)",
+      "  martlet queue delete ID --data \(dataFolder)",
       "  martlet queue release --all --data \(dataFolder)",
     ]
     if !record.damaged.isEmpty {

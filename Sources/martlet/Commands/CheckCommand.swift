@@ -13,11 +13,12 @@ struct CheckCommand: AsyncParsableCommand {
       server could not start.
       """)
 
-  @Option(help: ArgumentHelp("The configuration file.", valueName: "file")) var config: String
+  @OptionGroup var configuration: ConfigurationOptions
   @Flag(help: "Print JSON.") var json = false
 
   func run() async throws {
-    let report = CheckReport(file: config, findings: CheckCommand.findings(of: config))
+    let path = configuration.path
+    let report = CheckReport(file: path, findings: CheckCommand.findings(of: path))
     Console.print(try json ? QueueText.json(report) : report.lines.joined(separator: "\n"))
     if !report.isGood { throw ExitStatus.badConfiguration }
   }

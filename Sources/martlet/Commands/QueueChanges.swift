@@ -11,7 +11,7 @@ struct QueueChangeOptions: ParsableArguments {
 
   func validate() throws {
     guard !selection.isEmpty || all else {
-      throw ValidationError("Say which messages are meant, by --id or another condition, or --all for the whole queue.")
+      throw ValidationError("Say which messages are meant: ids, a condition, or --all for the whole queue.")
     }
     guard selection.isEmpty || !all else {
       throw ValidationError("--all means the whole queue; leave it out where there are conditions.")
@@ -20,29 +20,33 @@ struct QueueChangeOptions: ParsableArguments {
 
   func make(_ change: QueueChange) async throws {
     try await complaining {
-      let changed = try await QueueDesk.serving(try place.place()) { desk in
+      let (changed, isServed) = try await QueueDesk.serving(try place.place()) { desk in
         var changed = 0
         for filter in selection.filters {
           for case .changed(let count) in try await desk.ask(.change(change, filter)) { changed += count }
         }
-        return changed
+        return (changed, desk.isServed)
       }
-      Console.print(try json ? QueueText.json(["changed": changed]) : change.report(of: changed))
+      Console.print(try json ? QueueText.json(["changed": changed]) : change.report(of: changed, isServed: isServed))
     }
   }
 }
 
 extension QueueChange {
+  private static let later = "when a server runs again"
+
   /// `3 recipients held.`
-  func report(of count: Int) -> String {
+  ///
+  /// - Parameter isServed: a server runs, so that what is due is delivered.
+  func report(of count: Int, isServed: Bool) -> String {
     guard count > 0 else { return "No recipient was changed: none that is meant is in a state for it." }
     let recipients = QueueText.count(count, "recipient")
     return switch self {
-    case .retry: "\(recipients) due now."
+    case .retry: "\(recipients) due \(isServed ? "now" : QueueChange.later)."
     case .hold: "\(recipients) held."
-    case .release: "\(recipients) released and due now."
+    case .release: "\(recipients) released and due \(isServed ? "now" : QueueChange.later)."
     case .delete: "\(recipients) removed from the queue; nobody is told."
-    case .bounce: "\(recipients) given up; the senders are told."
+    case .bounce: "\(recipients) given up; the senders are told\(isServed ? "" : " \(QueueChange.later)")."
     }
   }
 }

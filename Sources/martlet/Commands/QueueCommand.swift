@@ -22,8 +22,9 @@ struct QueueCommand: AsyncParsableCommand {
 
 /// Which recipients are meant. Every given condition must hold.
 struct QueueSelection: ParsableArguments {
-  @Option(help: ArgumentHelp("The message of this id; may be given several times.", valueName: "id"))
-  var id: [String] = []
+  @Argument(help: ArgumentHelp("Messages, by their ids.", valueName: "id")) var ids: [String] = []
+  @Option(name: .customLong("id"), help: ArgumentHelp("The same; may be given several times.", valueName: "id"))
+  var namedIDs: [String] = []
   @Option(help: ArgumentHelp("The envelope's sender: user@domain, @domain, or <>.", valueName: "address"))
   var sender: String?
   @Option(help: ArgumentHelp("Recipients: user@domain or @domain.", valueName: "address"))
@@ -36,7 +37,7 @@ struct QueueSelection: ParsableArguments {
   var state: String?
 
   func validate() throws {
-    for text in id where QueueID(text) == nil {
+    for text in allIDs where QueueID(text) == nil {
       throw ValidationError("\"\(text)\" is no queue id: one is \(QueueID.characters) letters and digits.")
     }
     if let sender, sender != "<>", !sender.contains("@") {
@@ -51,8 +52,10 @@ struct QueueSelection: ParsableArguments {
     }
   }
 
+  private var allIDs: [String] { ids + namedIDs }
+
   var isEmpty: Bool {
-    id.isEmpty && sender == nil && recipient == nil && user == nil && route == nil && state == nil
+    allIDs.isEmpty && sender == nil && recipient == nil && user == nil && route == nil && state == nil
   }
 
   /// One for each id, or one.
@@ -63,8 +66,8 @@ struct QueueSelection: ParsableArguments {
     filter.account = user
     filter.route = route.map { RouteKey(rawValue: $0) }
     filter.state = state.flatMap { RecipientState(rawValue: $0) }
-    guard !id.isEmpty else { return [filter] }
-    return id.compactMap { QueueID($0) }.map { id in
+    guard !allIDs.isEmpty else { return [filter] }
+    return allIDs.compactMap { QueueID($0) }.map { id in
       var one = filter
       one.id = id
       return one

@@ -45,6 +45,9 @@ struct QueueDesk {
     }
   }
 
+  /// Whether a server answers, and not the store itself.
+  var isServed: Bool { store == nil }
+
   /// The store itself where no server runs.
   var store: SegmentedQueueStore? {
     switch way {

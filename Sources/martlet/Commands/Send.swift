@@ -18,7 +18,7 @@ struct Send: AsyncParsableCommand {
       name.
 
       Exit codes: 0 accepted for every recipient, 64 wrong use, 65 refused for good, 66 a file can't be read, 69 no \
-      connection, or no TLS that proves the server, 75 refused for now.
+      connection, or no TLS that proves the server, 75 refused for now, 77 the login was refused.
       """)
 
   @Option(help: ArgumentHelp("The server; the port is 465, 587 or 25 by --tls.", valueName: "host:port"))

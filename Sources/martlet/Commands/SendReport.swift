@@ -31,6 +31,7 @@ struct SendReport: Sendable {
   var exitCode: ExitCode {
     let outcomes = outcomes
     if outcomes.contains(.refused) { return ExitStatus.badData }
+    if outcomes.contains(.notPermitted) { return ExitStatus.notPermitted }
     if outcomes.contains(.unavailable) { return ExitStatus.unavailable }
     if outcomes.contains(.deferred) { return ExitStatus.tryAgain }
     return .success
@@ -73,6 +74,8 @@ enum SendOutcome: String, Encodable, Hashable, Sendable {
   case accepted
   case refused
   case deferred
+  /// The server doesn't know the user, or not by this password.
+  case notPermitted = "not-permitted"
   /// There was no server, or none that proved itself.
   case unavailable
 
@@ -85,7 +88,8 @@ enum SendOutcome: String, Encodable, Hashable, Sendable {
 
   init(_ fault: DialogueFault) {
     switch fault.cause {
-    case .reply(let reply): self = reply.code.severity == .permanentNegative ? .refused : .deferred
+    case .reply(let reply) where reply.code.severity != .permanentNegative: self = .deferred
+    case .reply: self = fault.stage == .authentication ? .notPermitted : .refused
     case .security, .protocolViolation: self = .unavailable
     case .unsupported, .local: self = .refused
     case .transport: self = SendOutcome(lostAt: fault.stage)
@@ -105,7 +109,7 @@ enum SendOutcome: String, Encodable, Hashable, Sendable {
     case .accepted: "accepted"
     case .refused: "refused for good,"
     case .deferred: "refused for now,"
-    case .unavailable: "not sent,"
+    case .notPermitted, .unavailable: "not sent,"
     }
   }
 }

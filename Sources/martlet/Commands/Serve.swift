@@ -19,17 +19,17 @@ struct Serve: AsyncParsableCommand {
       that need a restart are named in the log. SIGTERM ends after the open transactions.
       """)
 
-  @Option(help: "The configuration file.") var config: String
+  @OptionGroup var file: ConfigurationOptions
 
   func run() async throws {
     let signals = Signals()
-    let configuration = try ConfigurationSource.loadOrExplain(config)
+    let configuration = try ConfigurationSource.loadOrExplain(file.path)
     let log = LogWriter(
       descriptor: STDERR_FILENO, format: .init(configuration.log.format), clock: SystemClock())
     defer { log.close() }
     let house = try await House.opened(
       configuration,
-      from: ConfigurationSource(path: config) { log.change(to: LogWriter.Format($0.log.format)) }, log: log,
+      from: ConfigurationSource(path: file.path) { log.change(to: LogWriter.Format($0.log.format)) }, log: log,
       inherited: try InheritedSockets.parse(
         environment: ProcessInfo.processInfo.environment, process: ProcessInfo.processInfo.processIdentifier))
     for line in house.listeningLines { Console.note(line) }
@@ -77,11 +77,7 @@ extension House {
   }
 
   /// One line a listener, for whoever started the server.
-  var listeningLines: [String] {
-    zip(configuration.listeners, configuration.listeners.indices).flatMap { listener, index in
-      endpoints(index).map { "martlet: \(listener.role.rawValue) on \($0)" }
-    }
-  }
+  var listeningLines: [String] { ports.map { "martlet: \($0.name) on \($0.endpoint)" } }
 
   func run(until signals: Signals) async -> QueueRunner.End {
     await run {

@@ -121,6 +121,7 @@ struct UserPasswd: AsyncParsableCommand {
     try await complaining {
       let place = try place.place()
       let file = UserFileEditor(place)
+      try file.requireFolder()
       try file.check { _ = try $0.knownUser(name, in: place) }
       let password = try password.read() ?? .made()
       let (hash, keys) = (try await password.hash(), try await password.scramKeys())
@@ -151,6 +152,8 @@ struct UserRemove: AsyncParsableCommand {
     try await complaining {
       let place = try place.place()
       let file = UserFileEditor(place)
+      try file.requireFolder()
+      try file.check { _ = try $0.knownUser(name, in: place) }
       var removed: User?
       let directory = try file.edit { directory in
         let user = try directory.knownUser(name, in: place)
@@ -175,7 +178,9 @@ struct UserList: AsyncParsableCommand {
 
   func run() async throws {
     try await complaining {
-      let directory = try UserFiles.load(try place.place().usersFile)
+      let place = try place.place()
+      try UserFileEditor(place).requireFolder()
+      let directory = try UserFiles.load(place.usersFile)
       if json {
         for user in directory.users { Console.print(try QueueText.json(UserFacts(user))) }
       } else {

@@ -8,6 +8,15 @@ struct UserFileEditor {
   private let place: OperatingPlace
   init(_ place: OperatingPlace) { self.place = place }
 
+  /// A folder that isn't there has no users to speak of; only `add` makes it.
+  func requireFolder() throws {
+    let folder = (place.usersFile as NSString).deletingLastPathComponent
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
+      throw FileTrouble("\(folder): there is no such folder; see --data and --config")
+    }
+  }
+
   /// Looks before the slow work of hashing is done.
   func check(_ look: (UserDirectory) throws -> Void) throws {
     try explaining { try look(try UserFiles.load(place.usersFile)) }

@@ -1,5 +1,6 @@
 import Accounts
 import ArgumentParser
+import ControlPlane
 import Foundation
 import MailSyntax
 import NIOPosix
@@ -33,7 +34,7 @@ struct PasswordOptions: ParsableArguments {
       // getpass(3) puts the terminal right again, whatever key is pressed.
       guard let first = getpass("Password: ").map({ Data(String(cString: $0).utf8) }),
         let second = getpass("Again: ").map({ Data(String(cString: $0).utf8) }), first == second
-      else { throw FileTrouble("the two passwords differ; nothing was changed") }
+      else { throw ControlFault(.badRequest, "the two passwords differ; nothing was changed") }
       return try NewPassword(chosen: first, from: "terminal", hasKeys: scram)
     }
     let input = try FileHandle.standardInput.read(upToCount: NewPassword.maximumInputOctets) ?? Data()
@@ -66,17 +67,21 @@ struct NewPassword {
   /// The first line of `input`, prepared as SASL prepares it.
   init(chosen input: Data, from source: String, hasKeys: Bool) throws {
     let line = input.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
-    guard !line.isEmpty else { throw FileTrouble("\(source): the first line, which is the password, is empty") }
+    guard !line.isEmpty else {
+      throw ControlFault(.badRequest, "\(source): the first line, which is the password, is empty")
+    }
     do throws(SASLFault) {
       password = try SASLPreparation.password(line)
     } catch {
-      throw FileTrouble(
+      throw ControlFault(
+        .badRequest,
         "\(source): a password is UTF-8 of at most \(ServerExchange.maximumPasswordOctets) octets without control "
           + "characters")
     }
     guard password.withExposedBytes({ String(decoding: $0, as: UTF8.self).count }) >= NewPassword.minimumCharacters
     else {
-      throw FileTrouble(
+      throw ControlFault(
+        .badRequest,
         "\(source): a password has at least \(NewPassword.minimumCharacters) characters; without one a strong one is made"
       )
     }
@@ -88,7 +93,7 @@ struct NewPassword {
     do throws(PasswordHashingFault) {
       return try await Argon2idHasher(pool: .singleton).hash(password)
     } catch {
-      throw FileTrouble("the password can't be hashed: there is no memory for argon2id (19 MiB)")
+      throw ControlFault(.busy, "the password can't be hashed: there is no memory for argon2id (19 MiB); try again")
     }
   }
 

@@ -13,11 +13,7 @@ extension House: ControlHandler {
     ServerStatus(
       version: Version.current, hostName: configuration.hostName.description,
       processID: ProcessInfo.processInfo.processIdentifier, startedAt: Timestamp(startedAt),
-      listeners: configuration.listeners.indices.flatMap { index in
-        endpoints(index).map {
-          ServerStatus.Listener(role: configuration.listeners[index].role.rawValue, address: $0.description)
-        }
-      },
+      listeners: ports.map { ServerStatus.Listener(role: $0.name, address: $0.endpoint.description) },
       queue: try await queue.standing())
   }
 

@@ -118,6 +118,14 @@ final class House: Sendable {
   /// Where a role is listened for, in the order of the configuration.
   func endpoints(_ index: Int) -> [SocketEndpoint] { listeners[index].localEndpoints }
 
+  /// Every endpoint that is listened on, by the name its port has for people.
+  var ports: [(name: String, endpoint: SocketEndpoint)] {
+    let ports = configuration.listeners.indices.flatMap { index in
+      endpoints(index).map { (role: configuration.listeners[index].role, endpoint: $0) }
+    }
+    return ports.map { (PortName.name($0.endpoint, of: $0.role, among: ports), $0.endpoint) }
+  }
+
   /// Serves until `stop` returns, then drains within the configured bound.
   func run(until stop: @Sendable @escaping () async -> Void) async -> QueueRunner.End {
     log.record(MailEvent(.started, [.init("hostname", .text(configuration.hostName.description))]))
