@@ -104,7 +104,7 @@ public struct SurroundingsCheck: Sendable {
   private func checkUsers(_ report: inout Report) {
     guard report.configuration.listeners.contains(where: \.role.isSubmission) else { return }
     let path = report.configuration.usersFile
-    let remedy = "run: martlet user add NAME"
+    let remedy = "run: martlet user add NAME --config \(report.file.fileName)"
     do throws(FileTrouble) {
       let octets = try files.read(path, maximumOctets: UserFile.maximumOctets)
       do {

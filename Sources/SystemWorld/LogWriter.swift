@@ -17,7 +17,7 @@ public final class LogWriter: EventSink {
 
   /// Makes one event a line, or lines, without the last end of line; nothing where it isn't worth one.
   public struct Format: Sendable {
-    let render: @Sendable (MailEvent, UTCInstant) -> String?
+    public let render: @Sendable (MailEvent, UTCInstant) -> String?
     public init(render: @escaping @Sendable (MailEvent, UTCInstant) -> String?) { self.render = render }
 
     /// The lines of Documentation/Events.md.

@@ -102,6 +102,15 @@ struct CommandTests {
     #expect(!QueueChange.retry.report(of: 1, isServed: false).contains("now"))
   }
 
+  @Test("explain themselves in 80 columns")
+  func helpFits() {
+    var commands: [any ParsableCommand.Type] = [Martlet.self]
+    while let command = commands.popLast() {
+      for line in command.helpMessage(columns: 80).split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
+      commands += command.configuration.subcommands
+    }
+  }
+
   @Test("the file of check and serve is named by --config or bare, once")
   func configurationFile() throws {
     for arguments in [["m.yaml"], ["--config", "m.yaml"]] {

@@ -1,5 +1,6 @@
 import MailQueue
 import MailSyntax
+import SystemWorld
 import Testing
 
 @testable import martlet
@@ -46,6 +47,18 @@ struct DevelopmentLogTests {
     #expect(DevelopmentLog.lines(for: quit, at: Self.instant).isEmpty)
     let failed = Self.event(.sessionClosed, ["end": "handshake-failed", "listener": "submissions", "tls": "none"])
     #expect(DevelopmentLog.lines(for: failed, at: Self.instant).count == 3)
+  }
+
+  @Test("a mistake is told once, not again as the end of its session")
+  func once() {
+    let format = DevelopmentLog.format
+    func said(_ kind: MailEvent.Kind, _ session: String) -> Bool {
+      let fields: KeyValuePairs = ["session": session, "what": "http", "end": "handshake-failed", "tls": "none"]
+      return format.render(Self.event(kind, fields), Self.instant) != nil
+    }
+    #expect(said(.wrongWrapper, "1"))
+    #expect(!said(.sessionClosed, "1"))
+    #expect(said(.sessionClosed, "2"))
   }
 
   @Test("no line of any event is wider than a terminal, and none carries what could steer it")

@@ -56,6 +56,7 @@ extension BackupFacts {
 struct RestoreCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "restore", abstract: "Make a data folder of a backup, with all its mail held.",
+    usage: "martlet restore --from <folder> --data <folder> [--json]",
     discussion: """
       Held, because what was in the queue when the backup was made may have been delivered since. Look at it with \
       `martlet queue list`, delete what has gone, and release the rest.

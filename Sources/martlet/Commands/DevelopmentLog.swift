@@ -1,5 +1,6 @@
 import MailQueue
 import MailSyntax
+import Synchronization
 import SystemWorld
 
 /// What `dev` tells a person of its work: what came in, where it lies, and what went wrong, in short lines. What goes as
@@ -9,7 +10,15 @@ enum DevelopmentLog {
   private static let indent = 21
 
   static var format: LogWriter.Format {
-    LogWriter.Format { event, instant in
+    // A client that spoke the wrong protocol is told of once: how its session ended then says no more.
+    let mistaken = Mutex("")
+    return LogWriter.Format { event, instant in
+      let session = event.text("session")
+      switch event.kind {
+      case .wrongWrapper: mistaken.withLock { $0 = session }
+      case .sessionClosed where mistaken.withLock({ $0 == session }): return nil
+      case _: break
+      }
       let lines = lines(for: event, at: instant)
       return lines.isEmpty ? nil : lines.joined(separator: "\n")
     }

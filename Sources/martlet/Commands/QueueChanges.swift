@@ -53,7 +53,8 @@ extension QueueChange {
 
 struct QueueRetry: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "retry", abstract: "Try queued recipients now, not at their next time.")
+    commandName: "retry", abstract: "Try queued recipients now, not at their next time.",
+    usage: "martlet queue retry --data <folder> [<id> ...] [<options>]")
   @OptionGroup var options: QueueChangeOptions
   func run() async throws { try await options.make(.retry) }
 }
@@ -61,6 +62,7 @@ struct QueueRetry: AsyncParsableCommand {
 struct QueueHold: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "hold", abstract: "Keep queued recipients until they are released.",
+    usage: "martlet queue hold --data <folder> [<id> ...] [<options>]",
     discussion: "A delivery that is under way is not stopped, and its success stands.")
   @OptionGroup var options: QueueChangeOptions
   func run() async throws { try await options.make(.hold) }
@@ -68,7 +70,8 @@ struct QueueHold: AsyncParsableCommand {
 
 struct QueueRelease: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "release", abstract: "Let held recipients go; they are due at once.")
+    commandName: "release", abstract: "Let held recipients go; they are due at once.",
+    usage: "martlet queue release --data <folder> [<id> ...] [<options>]")
   @OptionGroup var options: QueueChangeOptions
   func run() async throws { try await options.make(.release) }
 }
@@ -76,6 +79,7 @@ struct QueueRelease: AsyncParsableCommand {
 struct QueueDelete: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "delete", abstract: "Take recipients out of the queue and tell nobody.",
+    usage: "martlet queue delete --data <folder> [<id> ...] [<options>]",
     discussion: "The mail is gone for them. An event remains that says who did it. `bounce` tells the senders as well.")
   @OptionGroup var options: QueueChangeOptions
   func run() async throws { try await options.make(.delete) }
@@ -84,6 +88,7 @@ struct QueueDelete: AsyncParsableCommand {
 struct QueueBounce: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bounce", abstract: "Give recipients up now and report the failure to the senders.",
+    usage: "martlet queue bounce --data <folder> [<id> ...] [<options>]",
     discussion: "What is being delivered at this moment is left alone, for it may succeed.")
   @OptionGroup var options: QueueChangeOptions
   func run() async throws { try await options.make(.bounce) }

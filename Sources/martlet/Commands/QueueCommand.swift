@@ -78,6 +78,7 @@ struct QueueSelection: ParsableArguments {
 struct QueueList: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list", abstract: "The messages in the queue, oldest first.",
+    usage: "martlet queue list --data <folder> [<id> ...] [<options>]",
     discussion: """
       A line for each message with its age, its size in bytes, the next attempt and the sender; below it a recipient \
       and what the last attempt ended with. With --json one object a line.

@@ -12,6 +12,10 @@ import SystemWorld
 struct Send: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Send a message, showing the dialogue.",
+    usage: """
+      martlet send --server <host:port> --from <address> --to <address> ...
+                    [<options>]
+      """,
     discussion: """
       Lines that begin with -> and <- went in clear, those with ~> and <~ inside TLS; -- tells what was seen. Secrets \
       are never shown. A password, and with TLS the message too, goes only to a server whose certificate proves its \

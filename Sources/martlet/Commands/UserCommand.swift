@@ -110,6 +110,7 @@ struct UserAdd: AsyncParsableCommand {
 struct UserPasswd: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "passwd", abstract: "Give a user another password, a strong random one unless you bring one.",
+    usage: "martlet user passwd --data <folder> <name> [<options>]",
     discussion: "The old one ends at once. Random passwords get SCRAM keys; your own ones only with --scram.")
 
   @OptionGroup var place: PlaceOptions
