@@ -26,7 +26,7 @@ public protocol QueueStore: Sendable {
   /// One transaction: what became of recipients, with its events, and the reports that follow from it. A message
   /// without an unfinished recipient leaves the queue here. What a change does to a recipient is
   /// `RecipientStanding.applying`; a recipient number that the message doesn't have is `.notFound`. A report's event is
-  /// `MailEvent.accepted`.
+  /// `MailEvent.accepted`. Events alone, without changes and reports, are kept of a message that has left, too.
   func record(_ changes: [RecipientChange], of id: QueueID, reports: [NewReport], events: [MailEvent])
     async throws(StoreFault)
 

@@ -31,7 +31,7 @@ public struct RecipientStanding: Hashable, Sendable {
 
   /// The standing after a change.
   ///
-  /// A final state stays: a late outcome changes nothing (its events are kept all the same). An operator's hold
+  /// A final state stays: a late outcome changes nothing (its events are kept as they are given). An operator's hold
   /// outlives an attempt that was under way when it was spoken: an attempt's `.queued` leaves a held recipient held.
   public func applying(_ change: RecipientChange) -> RecipientStanding {
     guard !state.isFinal else { return self }

@@ -48,6 +48,8 @@ struct ModelDisk: Sendable {
     switch change {
     case .accept(let entry, _): arriving = [entry]
     case .record(let id, let changes, let reports, _, _):
+      // Events alone may tell of a message that has left.
+      if changes.isEmpty, reports.isEmpty { return }
       guard let known = entry(id)?.queued.recipients.indices, changes.allSatisfy({ known.contains($0.number) }) else {
         throw .notFound
       }

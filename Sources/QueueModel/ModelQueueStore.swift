@@ -54,6 +54,12 @@ public final class ModelQueueStore: QueueStore {
     }
   }
 
+  /// A disk that is full beyond the reserve: not even an outcome can be recorded.
+  public func setFull(_ isFull: Bool) {
+    setSpaceLow(isFull)
+    state.withLock { $0.isFull = isFull }
+  }
+
   /// The sync of the `count`th change from now fails: that change and all later calls end with `.stopped`.
   public func failSync(after count: Int) { state.withLock { $0.changesUntilFault = count } }
 

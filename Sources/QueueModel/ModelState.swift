@@ -8,6 +8,8 @@ struct ModelState: Sendable {
   /// Changes that are not durable yet, in the order they came; the last has ticket `lastTicket`.
   var underWay: [ModelChange] = []
   var changesUntilFault: Int?
+  /// Nothing can be written.
+  var isFull = false
   private var lastTicket = 0
   /// By ticket, until the caller takes it. Looked up only.
   private var results: [Int: Result<Void, StoreFault>] = [:]
@@ -24,6 +26,11 @@ struct ModelState: Sendable {
   mutating func makeDurable(upTo ticket: Int) -> [MailEvent] {
     var events: [MailEvent] = []
     while !underWay.isEmpty, lastTicket - underWay.count < ticket {
+      if isFull {
+        results[lastTicket - underWay.count + 1] = .failure(.spaceLow)
+        underWay.removeFirst()
+        continue
+      }
       if let left = changesUntilFault {
         changesUntilFault = left - 1
         if left <= 1 {

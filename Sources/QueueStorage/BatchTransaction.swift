@@ -102,6 +102,11 @@ struct BatchTransaction {
   private mutating func record(
     _ id: QueueID, _ changes: [RecipientChange], _ events: [MailEvent], _ reports: [StoreJob.Entry]
   ) throws {
+    if changes.isEmpty, reports.isEmpty {
+      // Events alone may tell of a message that has left.
+      for event in events { try add(event, of: id) }
+      return
+    }
     let found = try statement("SELECT number, segment, offset, length FROM messages WHERE id = ?")
     guard let row = try Row.fetchOne(found, arguments: [id.description]) else { throw StoreFault.notFound }
     let message: Int64 = row[0]

@@ -148,6 +148,7 @@ final class Ledger: @unchecked Sendable {
 
   /// When the queue has drained: each failure was told where RFC 3461 asks for it.
   func checkReports() {
+    checkEnds()
     for (entry, kinds) in ends where kinds.contains(.failed) {
       guard let message = known[entry.id], message.reversePath.mailbox != nil,
         let recipient = message.recipients.first(where: { $0.address == entry.address }),
@@ -160,6 +161,18 @@ final class Ledger: @unchecked Sendable {
       }
       guard !isLost else { continue }
       violate("nobody was told that \(entry.id) to \(entry.address) failed")
+    }
+  }
+
+  /// What a next hop took is told, whatever an operator said meanwhile; and what has arrived doesn't fail any more.
+  private func checkEnds() {
+    for (entry, kinds) in ends {
+      if taken[entry] != nil, excuses[entry] == nil, !kinds.contains(.delivered) {
+        violate("\(entry.id) reached \(entry.address), and nobody was told")
+      }
+      if let arrived = kinds.firstIndex(of: .delivered), kinds[arrived...].contains(where: { $0 != .delivered }) {
+        violate("\(entry.id) to \(entry.address) was delivered, and then ended otherwise: \(kinds)")
+      }
     }
   }
 

@@ -120,21 +120,25 @@ public final class MailSimulation: @unchecked Sendable {
     while isFaulty {
       await pause(upTo: 1_800)
       guard isFaulty else { break }
-      switch random.below(6) {
+      switch random.below(7) {
       case 0, 1: cut()
       case 2: store.failSync(after: 1 + random.below(5))
       case 3:
         store.setSpaceLow(true)
         await pause(upTo: 300)
         store.setSpaceLow(false)
-      case 4: internet.clock.jump(by: .seconds(random.below(1_200) - 600))
+      case 4:
+        store.setFull(true)
+        await pause(upTo: 300)
+        store.setFull(false)
+      case 5: internet.clock.jump(by: .seconds(random.below(1_200) - 600))
       case _:
         guard let message = try? await store.list(QueueFilter(), after: nil, limit: 20).last else { continue }
         internet.trace.note("the body of \(message.id) is damaged")
         store.damageBody(of: message.id)
       }
     }
-    store.setSpaceLow(false)
+    store.setFull(false)
   }
 
   private func operate() async {

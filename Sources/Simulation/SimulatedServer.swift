@@ -45,7 +45,8 @@ final class SimulatedServer: Sendable {
           )
         }))
     let runner = QueueRunner(
-      store: store, routes: routes, routing: routing, clock: internet.clock, random: random, options: options)
+      store: store, routes: routes, routing: routing, clock: internet.clock, random: random,
+      events: internet.trace, options: options)
     let users = try SimulatedServer.users()
     let verifier = InstantVerifier(clock: internet.clock)
     intake = Intake(

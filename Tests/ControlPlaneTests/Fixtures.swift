@@ -45,7 +45,7 @@ struct QueueFixture {
     store = ModelQueueStore(clock: StillClock(), events: NoLog())
     let runner = QueueRunner(
       store: store, routes: RouteTable([:]), routing: try Routing(domains: [], outbound: QueueFixture.outbound),
-      clock: StillClock(), random: Counter(),
+      clock: StillClock(), random: Counter(), events: NoLog(),
       options: QueueRunner.Options(hostName: try DomainName("mx.example.com"), schedule: .standard))
     control = QueueControl(store: store, runner: runner)
   }

@@ -50,7 +50,7 @@ struct QueueDeskTests {
     let store = try await SegmentedQueueStore.open(folder: folder.path, clock: SystemClock(), events: NoLog())
     let runner = QueueRunner(
       store: store, routes: RouteTable([:]), routing: try Routing(domains: [], outbound: nil), clock: SystemClock(),
-      random: SystemRandom(),
+      random: SystemRandom(), events: NoLog(),
       options: QueueRunner.Options(hostName: try DomainName("mx.example.com"), schedule: .standard))
     let server = try await ControlServer.open(
       socketPath: OperatingPlace(dataFolder: folder.path).socketPath,

@@ -279,6 +279,20 @@ struct QueueStoreContractTests {
     }
   }
 
+  @Test("keeps events alone of a message that has left, and of one that has not", arguments: StoreKind.allCases)
+  func eventsAlone(_ kind: StoreKind) async throws {
+    try await kind.withStore { store, _, _ in
+      try await store.accept(try newMessage(1), content(1, bytes: 9))
+      let late = MailEvent(.delivered, [.init("id", .text(id(1).description)), .init("though", .text("removed"))])
+      try await store.record([], of: id(1), reports: [], events: [late])
+      #expect(try await store.counts().messages == 1)
+      try await store.finish(id(1))
+      try await store.record([], of: id(1), reports: [], events: [late])
+      #expect(try await store.events(of: id(1)).map(\.event).filter { $0 == late }.count == 2)
+      #expect(try await store.counts().messages == 0)
+    }
+  }
+
   @Test("reclaims a body that was discarded", arguments: StoreKind.allCases)
   func discarded(_ kind: StoreKind) async throws {
     try await kind.withStore { store, _, _ in

@@ -31,7 +31,9 @@ struct Attempt {
   /// The stored body's checksum failed.
   let bodyIsCorrupt: Bool
   /// False when the store has no room for a report: what would need one is tried again instead.
-  let canReport: Bool
+  var canReport = true
+  /// The numbers of those that an operator took out of the queue meanwhile.
+  var overtaken: Set<Int> = []
 }
 
 extension Attempt {
@@ -42,6 +44,12 @@ extension Attempt {
     let results = resultsByNumber()
     let someWereTaken = results.values.contains { if case .delivered = $0 { true } else { false } }
     for recipient in recipients {
+      guard !overtaken.contains(recipient.number) else {
+        // Nothing is left to change, and a failure is nobody's concern any more. But what arrived is told.
+        guard case .delivered(let text)? = results[recipient.number] else { continue }
+        judgement.events.append(event(.delivered, recipient, result: text, though: .removed))
+        continue
+      }
       switch results[recipient.number] {
       case .delivered(let text)?:
         judgement.verdict = judgement.verdict == .failed ? .failed : .answered
@@ -167,7 +175,7 @@ extension Attempt {
 
   private func event(
     _ kind: MailEvent.Kind, _ recipient: QueuedRecipient, result text: String, outcome: Outcome? = nil,
-    due: UTCInstant? = nil
+    due: UTCInstant? = nil, though state: RecipientState? = nil
   ) -> MailEvent {
     var fields: [MailEvent.Field] = [
       .init("id", .text(message.id.description)),
@@ -184,6 +192,7 @@ extension Attempt {
       fields.append(.init("reason", .text(outcome.reason.rawValue)))
     }
     if let due { fields.append(.init("due-seconds", .number(Int(due.seconds)))) }
+    if let state { fields.append(.init("though", .text(state.rawValue))) }
     return MailEvent(kind, fields)
   }
 }

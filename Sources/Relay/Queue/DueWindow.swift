@@ -24,6 +24,8 @@ struct DueWindow {
   private var standings: [Errand: Standing] = [:]
   /// Ids that are being committed: the fast path brings them, so the store's word of them is left aside.
   private var announced: Set<QueueID> = []
+  /// Errands being delivered of which an operator has spoken meanwhile.
+  private var spokenOf: Set<Errand> = []
   private(set) var heldMessages = 0
   private var earliestDue: UTCInstant?
   private var surveyDue: Uptime
@@ -192,6 +194,11 @@ struct DueWindow {
     }
   }
 
+  mutating func surveyFailed(uptime: Uptime) {
+    isSurveying = false
+    surveyDue = uptime + options.surveyInterval
+  }
+
   mutating func refilled(_ lane: Lane, with ids: [QueueID], limit: Int, now: UTCInstant) {
     lanes[lane, default: LaneState()].isRefilling = false
     var isFresh = false
@@ -213,6 +220,7 @@ struct DueWindow {
     _ errand: Errand, verdict: Verdict, generation: Int, nextDue: UTCInstant?, now: UTCInstant, uptime: Uptime
   ) {
     standings[errand] = nil
+    spokenOf.remove(errand)
     lanes[errand.lane]?.inFlight -= 1
     let route = errand.lane.route
     routeStates[route]?.inFlight -= 1
@@ -249,9 +257,12 @@ struct DueWindow {
 
   // MARK: Operators
 
-  /// Takes a message's errand out of the runner's hands; false when it is being delivered.
+  /// Takes a message's errand out of the runner's hands; false when it is being delivered, which is then marked.
   mutating func claim(_ errand: Errand) -> Bool {
-    if case .taken? = standings[errand] { return false }
+    if case .taken? = standings[errand] {
+      spokenOf.insert(errand)
+      return false
+    }
     take(errand)
     lanes[errand.lane, default: LaneState()].inFlight += 1
     return true
@@ -260,9 +271,13 @@ struct DueWindow {
   /// Gives it back; the store says what remains to be done.
   mutating func unclaim(_ errand: Errand) {
     standings[errand] = nil
+    spokenOf.remove(errand)
     lanes[errand.lane]?.inFlight -= 1
     markDirty(errand.lane)
   }
+
+  /// Whether an operator spoke of it since its delivery began.
+  func wasSpokenOf(_ errand: Errand) -> Bool { spokenOf.contains(errand) }
 
   mutating func open(_ route: RouteKey) { routeStates[route]?.backOff.open() }
 }

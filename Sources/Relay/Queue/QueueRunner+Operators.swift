@@ -5,7 +5,7 @@ internal import SMTPGrammar
 
 /// An operator's words. Each goes through the whole queue by pages, changes what the filter selects, leaves an audit
 /// event with `by` for every recipient, and returns how many recipients were changed. They may be spoken while the
-/// runner runs: a hold or a removal outlives a delivery under way, whose success stands.
+/// runner runs: a hold or a removal outlives a delivery under way, whose success stands, and is told.
 extension QueueRunner {
   /// Messages read at once.
   public static let operatorPage = 200
@@ -25,7 +25,8 @@ extension QueueRunner {
     try await speak(filter, from: [.queued], to: .queued, .rescheduled, by: name)
   }
 
-  /// Takes recipients out of the queue; nobody is told but the audit.
+  /// Takes recipients out of the queue; nobody is told but the audit. What is being delivered at the moment may arrive
+  /// all the same: then `recipient.delivered` says so, with `though=removed`.
   public func delete(_ filter: QueueFilter, by name: String) async throws(StoreFault) -> Int {
     try await speak(filter, from: [.queued, .held], to: .removed, .removed, by: name)
   }
@@ -68,7 +69,9 @@ extension QueueRunner {
         if kind == .rescheduled || kind == .released { for lane in lanes { runner.window.open(lane.route) } }
       }
     }
-    // The page may be old: what was delivered since it was read must not be reported as failed.
+    await turns.take(listed.id)
+    defer { turns.giveBack(listed.id) }
+    // The page may be old: what was delivered since it was read must not be reported as failed, nor as removed.
     guard let message = try await store.message(listed.id) else { return 0 }
     let chosen = message.recipients.filter { recipient in
       states.contains(recipient.state) && filter.matches(recipient)

@@ -8,12 +8,16 @@ import Synchronization
 /// become durable in one transaction; a crash between a delivery and that transaction delivers again, so duplicates are
 /// bounded by the deliveries in flight. Documentation/Outcomes.md says what each outcome comes to.
 ///
-/// `run` works until `stop`, its task's cancellation, or a fault of the store. All other functions may be called from
+/// `run` works until `stop`, its task's cancellation, or the end of the store. All other functions may be called from
 /// any task at any time, operators' words also while nothing runs.
 public final class QueueRunner: Sendable {
   let store: any QueueStore
   let clock: any MailClock
   let random: any RandomSource
+  /// For what the store has no room for; everything else goes by its outbox.
+  let events: any EventSink
+  /// An outcome and an operator's word about one message come one behind the other.
+  let turns = MessageTurns()
   private let state: Mutex<State>
   private let wake = Signal()
 
@@ -23,17 +27,23 @@ public final class QueueRunner: Sendable {
     var workers = 0
     var isStopping = false
     var storeFault: StoreFault?
+    /// Outcomes that the store had no room for yet.
+    var outcomesWaiting = 0
     /// The sleepers that will wake the runner, by their moments.
     var sleepers: [Uptime] = []
+
+    /// What couldn't be written down isn't begun.
+    var mayBegin: Bool { !isStopping && storeFault == nil && outcomesWaiting == 0 }
   }
 
   public init(
     store: any QueueStore, routes: RouteTable, routing: Routing, clock: any MailClock, random: any RandomSource,
-    options: Options
+    events: any EventSink, options: Options
   ) {
     self.store = store
     self.clock = clock
     self.random = random
+    self.events = events
     state = Mutex(
       State(window: DueWindow(options: options, routes: routes, uptime: clock.uptime), routing: routing))
   }
@@ -132,7 +142,7 @@ public final class QueueRunner: Sendable {
     return state.withLock { state in
       let options = state.window.options
       var plan = Plan(isEnding: state.isStopping || state.storeFault != nil)
-      guard !plan.isEnding else { return plan }
+      guard state.mayBegin else { return plan }
       while state.workers < options.maximumConcurrency, let work = state.window.next(now: now, uptime: uptime) {
         state.workers += 1
         plan.works.append(work)
@@ -149,7 +159,7 @@ public final class QueueRunner: Sendable {
   private func sleeper(for state: State, now: UTCInstant, uptime: Uptime) -> Uptime? {
     let options = state.window.options
     // With every hand busy nothing could begin: the next to be free looks for itself.
-    guard state.workers < options.maximumConcurrency,
+    guard state.mayBegin, state.workers < options.maximumConcurrency,
       let moment = state.window.nextWake(now: now, uptime: uptime)
     else { return nil }
     let deadline = min(max(moment, uptime), uptime + options.surveyInterval)
@@ -187,7 +197,7 @@ public final class QueueRunner: Sendable {
       }
       let (now, uptime) = (clock.now, clock.uptime)
       let (following, needsSleeper) = state.withLock { state in
-        let mayGoOn = !state.isStopping && state.storeFault == nil && !Task.isCancelled
+        let mayGoOn = state.mayBegin && !Task.isCancelled
         let following = mayGoOn ? state.window.next(now: now, uptime: uptime) : nil
         if following == nil { state.workers -= 1 }
         return (following, sleeper(for: state, now: now, uptime: uptime) != nil)
@@ -204,17 +214,28 @@ public final class QueueRunner: Sendable {
       let (now, uptime) = (clock.now, clock.uptime)
       state.withLock { $0.window.surveyed(summaries, now: now, uptime: uptime) }
     } catch {
-      failed(error)
+      let uptime = clock.uptime
+      state.withLock { $0.window.surveyFailed(uptime: uptime) }
+      endIfStopped(error)
     }
   }
 
   private func refill(_ lane: Lane, limit: Int) async {
+    let now = clock.now
     do {
-      let now = clock.now
       let ids = try await store.due(in: lane, at: now, limit: limit)
       state.withLock { $0.window.refilled(lane, with: ids, limit: limit, now: now) }
     } catch {
-      failed(error)
+      // The next survey asks again.
+      state.withLock { $0.window.refilled(lane, with: [], limit: limit, now: now) }
+      endIfStopped(error)
+    }
+  }
+
+  private func endIfStopped(_ fault: StoreFault) {
+    switch fault {
+    case .stopped: failed(fault)
+    case .spaceLow, .notFound, .corrupt, .tooLarge, .duplicate: break
     }
   }
 

@@ -26,6 +26,8 @@ extension QueueRunner {
     public var surveyInterval: Duration = .seconds(60)
     /// How exactly a due time is met.
     public var granularity: Duration = .milliseconds(250)
+    /// How long an outcome that the store had no room for waits before it is offered again.
+    public var recordAgainAfter: Duration = .seconds(5)
     /// How long a stop waits for deliveries under way before they are cancelled.
     public var drainTime: Duration = .seconds(30)
 
@@ -38,7 +40,7 @@ extension QueueRunner {
   /// Why `run` returned.
   public enum End: Hashable, Sendable {
     case stopped
-    /// The store takes nothing any more: deliveries ended too, for their outcomes could not be kept.
+    /// The store has stopped and takes nothing any more: deliveries ended too, for their outcomes could not be kept.
     case storeFault(StoreFault)
   }
 }

@@ -86,7 +86,7 @@ struct QueueDesk {
         try Routing(domains: [], outbound: nil)
       }
     let runner = QueueRunner(
-      store: store, routes: RouteTable([:]), routing: routing, clock: clock, random: SystemRandom(),
+      store: store, routes: RouteTable([:]), routing: routing, clock: clock, random: SystemRandom(), events: NoLog(),
       options: try runnerOptions(place.configuration))
     return QueueDesk(
       way: .store(store, QueueControl(store: store, runner: runner), knowsRoutes: place.configuration != nil),

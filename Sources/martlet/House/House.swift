@@ -74,7 +74,7 @@ final class House: Sendable {
       do {
         let routes = try RouteTable(configuration, foundation: foundation, clock: clock, random: random)
         let runner = QueueRunner(
-          store: store, routes: routes, routing: routing, clock: clock, random: random,
+          store: store, routes: routes, routing: routing, clock: clock, random: random, events: log,
           options: QueueRunner.Options(configuration))
         let intake = Intake(
           reception: Reception(

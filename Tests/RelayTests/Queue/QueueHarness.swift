@@ -24,7 +24,7 @@ struct QueueHarness: Sendable {
 
   init(
     seed: UInt64 = 1, concurrency: Int = 20, ending: Route.Ending = .relayed, hasDomains: Bool = true,
-    latency: Duration = .zero,
+    latency: Duration = .zero, isStepped: Bool = false,
     _ change: (inout QueueRunner.Options) -> Void = { _ in }
   ) throws {
     world = World(seed: seed, start: Fixture.start)
@@ -37,10 +37,10 @@ struct QueueHarness: Sendable {
       name: try DomainName("example.com"), recipients: [.init("anna"), .init("boss")], delivery: Self.local,
       postmaster: try Mailbox("boss@example.com"))
     runner = QueueRunner(
-      store: store,
+      store: isStepped ? SteppedStore(store: store) : store,
       routes: Self.table([Fixture.alpha: alpha, Fixture.beta: beta, Self.local: local], concurrency, ending),
       routing: try Routing(domains: hasDomains ? [domain] : [], outbound: Fixture.alpha), clock: clock,
-      random: SeededRandom(seed: seed), options: try Fixture.options(change))
+      random: SeededRandom(seed: seed), events: events, options: try Fixture.options(change))
   }
 
   static func table(

@@ -335,7 +335,7 @@ final class TextBox: @unchecked Sendable {
       let body = try await job.openBody()
       var read = ""
       while let chunk = try await body.next() { read += String(buffer: chunk) }
-      text = read
+      text += read
     } catch {
       Issue.record("\(error)")
     }
