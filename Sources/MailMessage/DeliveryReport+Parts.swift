@@ -121,9 +121,9 @@ extension DeliveryReport {
     guard action == .failed, case .full(let chunks, _) = original,
       chunks.reduce(0, { $0 + $1.readableBytes }) <= DeliveryReport.maximumReturnedOctets
     else { return false }
-    var scanner = ContentScanner()
-    for chunk in chunks { scanner.append(chunk) }
-    return scanner.finish().fault == nil
+    var check = TextCheck()
+    for chunk in chunks { check.append(chunk.readableBytesView) }
+    return check.isText
   }
 
   private func firstOctets(_ limit: Int, of chunks: [ByteBuffer]) -> [UInt8] {

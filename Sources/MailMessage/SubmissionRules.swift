@@ -7,20 +7,16 @@ public struct IntakeFacts: Hashable, Sendable {
   public var reversePath: ReversePath
   /// MAIL carried SMTPUTF8.
   public var usesSMTPUTF8: Bool
-  /// MAIL carried BODY=8BITMIME.
-  public var declaresEightBitBody: Bool
   public var now: UTCInstant
   /// Used if the message needs one; made by `MessageID.make`, so that judging stays pure.
   public var freshMessageID: MessageID
 
   public init(
-    role: IntakeRole, reversePath: ReversePath, usesSMTPUTF8: Bool = false, declaresEightBitBody: Bool = false,
-    now: UTCInstant, freshMessageID: MessageID
+    role: IntakeRole, reversePath: ReversePath, usesSMTPUTF8: Bool = false, now: UTCInstant, freshMessageID: MessageID
   ) {
     self.role = role
     self.reversePath = reversePath
     self.usesSMTPUTF8 = usesSMTPUTF8
-    self.declaresEightBitBody = declaresEightBitBody
     self.now = now
     self.freshMessageID = freshMessageID
   }
@@ -34,14 +30,8 @@ public enum IntakeVerdict: Hashable, Sendable {
   case refuse(IntakeFinding)
 }
 
-/// What becomes of a message by its octets alone.
-public enum ContentVerdict: Hashable, Sendable {
-  /// `isEightBit`: it goes on as BODY=8BITMIME, whether or not MAIL declared it.
-  case accept(isEightBit: Bool, findings: [IntakeFinding])
-  case refuse(IntakeFinding)
-}
-
-/// The table of `IntakeDefect` applied to a message. Source: RFC 6409 §5, §6, §8; RFC 5322 §3.6; RFC 5321 §6.
+/// The table of `IntakeDefect` applied to a message's header section. What is wrong with the octets of its content, the
+/// session refuses before (`SMTPGrammar.ContentInspector`), in this table's words. Source: RFC 6409 §5, §6, §8; RFC 5322 §3.6; RFC 5321 §6.
 public enum SubmissionRules {
   /// Fields that RFC 5322 §3.6 lets stand once.
   static let singleFields = [
@@ -63,21 +53,6 @@ public enum SubmissionRules {
     var judgement = Judgement(header: fault.header, facts: facts)
     if let refusal = judgement.found(.tooManyHops, if: ReceivedChain.isLoop(fault.header)) { return .refuse(refusal) }
     return .accept(added: [], removed: [], findings: [fault.finding])
-  }
-
-  /// Judges the octets of the whole message, of which so many are its header section.
-  public static func judge(content: ContentFacts, headerOctets: Int, facts: IntakeFacts) -> ContentVerdict {
-    var findings: [IntakeFinding] = []
-    if let fault = content.fault {
-      guard fault.refusal(on: facts.role) == nil else { return .refuse(fault) }
-      findings.append(fault)
-    }
-    // RFC 6152 §2 has the client declare it; what came is what counts for the way on (SUB-010).
-    if content.hasEightBitBody(behindHeaderOf: headerOctets), !facts.declaresEightBitBody {
-      findings.append(IntakeFinding(.eightBitBody))
-    }
-    if !content.endsWithLineEnd { findings.append(IntakeFinding(.noFinalLineEnd)) }
-    return .accept(isEightBit: content.isEightBit, findings: findings)
   }
 
   /// The rules in the order they are asked; the first refusal is the answer.

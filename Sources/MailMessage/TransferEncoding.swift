@@ -13,11 +13,10 @@ enum TransferEncoding: String, Hashable, Sendable {
 
   /// The plainest encoding that carries normalised text safely.
   static func choose(for text: [UInt8], allowsEightBit: Bool) -> TransferEncoding {
-    var scanner = ContentScanner()
-    scanner.append(ByteBuffer(bytes: text))
-    let facts = scanner.finish()
-    if facts.fault == nil, !facts.isEightBit { return .sevenBit }
-    if facts.fault == nil, allowsEightBit { return .eightBit }
+    var check = TextCheck()
+    check.append(text)
+    if check.isText, !check.isEightBit { return .sevenBit }
+    if check.isText, allowsEightBit { return .eightBit }
     let escaped = text.reduce(0) { $0 + ($1 >= 0x80 || $1 == UInt8(ascii: "=") ? 1 : 0) }
     // Quoted-printable triples what it escapes, base64 adds a third to all.
     return escaped * 6 > text.count ? .base64 : .quotedPrintable

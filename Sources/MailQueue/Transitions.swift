@@ -58,28 +58,3 @@ extension QueuedRecipient {
     }
   }
 }
-
-extension MailEvent {
-  /// What every store records, in the same transaction, for a report that enters the queue with an outcome.
-  public static func accepted(_ queued: QueuedMessage) -> MailEvent {
-    let message = queued.message
-    var fields: [Field] = [
-      Field("id", .text(queued.id.description)), Field("from", .text(message.reversePath.description)),
-    ]
-    if let first = message.recipients.first { fields.append(Field("to", .text(first.address.description))) }
-    fields.append(Field("recipients", .number(message.recipients.count)))
-    fields.append(Field("size", .number(queued.size.bytes)))
-    return MailEvent(.accepted, fields)
-  }
-
-  /// What a store records when a row of its own doesn't read: the message is held, and the column named.
-  public static func unreadable(_ id: QueueID, reason: String) -> MailEvent {
-    MailEvent(.held, [Field("id", .text(id.description)), Field("reason", .text(reason))])
-  }
-
-  /// What a store records when it finds a body that doesn't match its checksum: the message is held and named.
-  public static func corrupt(_ id: QueueID) -> MailEvent {
-    MailEvent(
-      .held, [Field("id", .text(id.description)), Field("reason", .text("the stored body fails its checksum"))])
-  }
-}

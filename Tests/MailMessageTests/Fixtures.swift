@@ -1,8 +1,9 @@
 import Foundation
-import MailMessage
 import MailSyntax
 import NIOCore
 import Testing
+
+@testable import MailMessage
 
 func buffer(_ text: String) -> ByteBuffer { ByteBuffer(string: text) }
 func text(_ bytes: ByteBuffer) -> String { String(buffer: bytes) }
@@ -39,11 +40,10 @@ struct UnreadableHeader: Error { let progress: HeaderScanner.Progress }
 
 /// Only CRLF ends lines, none is overlong, no NUL: SMTP-006, SMUG-003.
 func expectCleanLines(_ bytes: ByteBuffer, _ location: SourceLocation = #_sourceLocation) {
-  var scanner = ContentScanner()
-  scanner.append(bytes)
-  let facts = scanner.finish()
-  #expect(facts.fault == nil, sourceLocation: location)
-  #expect(facts.endsWithLineEnd, sourceLocation: location)
+  var check = TextCheck()
+  check.append(bytes.readableBytesView)
+  #expect(check.isText, sourceLocation: location)
+  #expect(bytes.readableBytesView.suffix(2).elementsEqual([0x0d, 0x0a]), sourceLocation: location)
 }
 
 /// Compares with a file of the repository, or rewrites it under MARTLET_REWRITE_GOLDEN=1.

@@ -91,7 +91,7 @@ import Testing
   @Test("every defect of the header's fields has a row in this test")
   func coversTheTable() {
     let elsewhere: Set<IntakeDefect> = [
-      // ContentScannerTests and HeaderScannerTests.
+      // Of the content, not the header: IntakeTests, over a whole session. And HeaderScannerTests.
       .bareCarriageReturn, .bareLineFeed, .nullOctet, .overlongLine, .noFinalLineEnd, .eightBitBody, .emptyMessage,
       .firstLineNotAField, .lineWithoutColon, .headerTooLarge, .tooManyFields,
       // Below, for it takes octets that are no text.
@@ -224,48 +224,6 @@ import Testing
             _ = SubmissionRules.judge(fault: fault, facts: try facts(role, utf8: utf8))
           }
         }
-      }
-    }
-  }
-
-  @Test("stray CR, LF, NUL and overlong lines are refused on both roles (SMUG-002, SMUG-003)")
-  func judgesContent() throws {
-    for defect in [IntakeDefect.bareCarriageReturn, .bareLineFeed, .nullOctet, .overlongLine] {
-      let octets =
-        switch defect {
-        case .bareCarriageReturn: "a\rb\r\n"
-        case .bareLineFeed: "a\nb\r\n"
-        case .nullOctet: "a\0b\r\n"
-        case _: String(repeating: "x", count: 999) + "\r\n"
-        }
-      var scanner = ContentScanner()
-      scanner.append(buffer(octets))
-      let facts = scanner.finish()
-      for role in [IntakeRole.submission, .relay] {
-        #expect(
-          SubmissionRules.judge(content: facts, headerOctets: 0, facts: try self.facts(role))
-            == .refuse(IntakeFinding(defect, place: "line 1")))
-      }
-    }
-  }
-
-  @Test("an 8-bit body goes on as 8BITMIME, declared or not; a missing last CRLF is noted (SUB-010)")
-  func judgesBody() throws {
-    let header = Self.from + "\r\n"
-    let rows: [(body: String, isDeclared: Bool, isEightBit: Bool, found: [IntakeDefect])] = [
-      ("plain\r\n", false, false, []), ("plain\r\n", true, false, []), ("gr\u{fc}n\r\n", true, true, []),
-      ("gr\u{fc}n\r\n", false, true, [.eightBitBody]), ("plain", false, false, [.noFinalLineEnd]),
-    ]
-    for row in rows {
-      var scanner = ContentScanner()
-      scanner.append(buffer(header + row.body))
-      let content = scanner.finish()
-      for role in [IntakeRole.submission, .relay] {
-        var facts = try facts(role)
-        facts.declaresEightBitBody = row.isDeclared
-        #expect(
-          SubmissionRules.judge(content: content, headerOctets: header.utf8.count, facts: facts)
-            == .accept(isEightBit: row.isEightBit, findings: row.found.map { IntakeFinding($0) }))
       }
     }
   }

@@ -1,29 +1,43 @@
 import MailMessage
 import MailQueue
 import MailSyntax
+import OrderedCollections
 import SASLMechanisms
 import SMTPGrammar
 import SMTPSessions
 import TransportSecurity
 
 extension MailEvent {
-  /// Recipients an event names; more are counted only.
-  static let maximumNamedRecipients = 20
+  /// Defects an event names; more are counted only.
+  static let maximumNamedDefects = 10
 
-  /// `message.accepted`, as it stands in the outbox with the message itself.
-  static func accepted(_ message: NewMessage, size: Int, _ session: SessionFacts) -> MailEvent {
-    let named = message.recipients.prefix(maximumNamedRecipients).map { $0.address.description }
-    var fields: [Field] = [
-      Field("id", .text(message.id.description)),
-      Field("session", .text(session.session.description)),
-      Field("from", .text(message.reversePath.description)),
-      Field("to", .text(named.joined(separator: ","))),
-      Field("recipients", .number(message.recipients.count)),
-      Field("size", .number(size)),
-    ]
-    if let user = session.user { fields.append(Field("user", .text(user.name))) }
-    fields += connection(session)
-    return MailEvent(.accepted, fields)
+  /// `message.accepted` of a message that a session brought, with what the intake rules found in it.
+  static func accepted(
+    _ message: NewMessage, size: ByteCount, _ session: SessionFacts, findings: [IntakeFinding]
+  ) -> MailEvent {
+    .accepted(
+      message, size: size,
+      circumstances: [Field("session", .text(session.session.description))] + connection(session)
+        + defects(in: findings, on: IntakeRole(session.role)))
+  }
+
+  /// `mended` and `passed`: the names of Documentation/IntakeRules.md, each once, in the order they were found.
+  private static func defects(in findings: [IntakeFinding], on role: IntakeRole) -> [Field] {
+    var (mended, passed): (OrderedSet<String>, OrderedSet<String>) = ([], [])
+    for finding in findings {
+      switch finding.defect.treatment(on: role) {
+      case .mend: mended.append(finding.defect.rawValue)
+      case .pass: passed.append(finding.defect.rawValue)
+      // Then there is no acceptance to tell of.
+      case .refuse: break
+      }
+    }
+    return [("mended", mended), ("passed", passed)].compactMap { key, names in
+      guard !names.isEmpty else { return nil }
+      let more = names.count - maximumNamedDefects
+      let text = names.prefix(maximumNamedDefects).joined(separator: ",")
+      return Field(key, .text(more > 0 ? "\(text),+\(more)" : text))
+    }
   }
 
   /// What a session tells, where it is worth a line.

@@ -25,7 +25,8 @@ final class IntakeSink: BodySink {
   private var stage = Stage.header
   private var writer: (any BodyWriter)?
   private var prefix = ByteBuffer()
-  private var isEightBit = false
+  private var findings: [IntakeFinding] = []
+  private var content = PassingContent()
   private var octetsTaken = 0
 
   private enum Stage {
@@ -70,7 +71,9 @@ final class IntakeSink: BodySink {
     guard let recipients = resolvedRecipients() else { return .now(release(.routingChanged)) }
     guard recipients.count <= IntakeSink.maximumResolvedRecipients else { return .now(release(.tooManyTargets)) }
     let message = newMessage(recipients)
-    let event = MailEvent.accepted(message, size: prefix.readableBytes + writer.size.bytes, session)
+    let event = MailEvent.accepted(
+      message, size: ByteCount(prefix.readableBytes + writer.size.bytes), session,
+      findings: findings + content.findings(declaresEightBit: declaresEightBit))
     let (intake, octets, id) = (intake, octetsTaken, id)
     octetsTaken = 0
     return .later {
@@ -112,17 +115,19 @@ final class IntakeSink: BodySink {
   private func follow(_ verdict: IntakeVerdict, header: HeaderSection, rest: ByteBuffer) -> Prompt<Void> {
     switch verdict {
     case .refuse(let finding): return refuse(Reply(finding, on: session.role) ?? .internalFault)
-    case .accept(let added, let removed, _):
+    case .accept(let added, let removed, let findings):
       do throws(StoreFault) {
         writer = try intake.store.beginBody()
       } catch {
         return refuse(Reply(error))
       }
       stage = .body
+      self.findings = findings
       prefix = received.bytes
       for field in added { field.write(into: &prefix) }
-      let kept = removed.isEmpty ? header.bytes : header.removing(removed)
-      switch store(kept) {
+      let keptHeader = store(removed.isEmpty ? header.bytes : header.removing(removed))
+      content.beginBody()
+      switch keptHeader {
       case .now: return store(rest)
       case .later(let wait):
         // Back-pressure in the middle: the rest is small, at most one read.
@@ -150,10 +155,11 @@ final class IntakeSink: BodySink {
     var generator = RandomSourceGenerator(intake.random)
     return IntakeFacts(
       role: IntakeRole(session.role), reversePath: transaction.reversePath,
-      usesSMTPUTF8: transaction.parameters.usesSMTPUTF8,
-      declaresEightBitBody: transaction.parameters.body == .eightBitMIME, now: receivedAt,
+      usesSMTPUTF8: transaction.parameters.usesSMTPUTF8, now: receivedAt,
       freshMessageID: MessageID.make(at: reception.hostName, using: &generator))
   }
+
+  private var declaresEightBit: Bool { transaction.parameters.body == .eightBitMIME }
 
   private var received: HeaderField {
     var trace = ReceivedField(
@@ -175,7 +181,7 @@ final class IntakeSink: BodySink {
 
   private func store(_ bytes: ByteBuffer) -> Prompt<Void> {
     guard let writer, bytes.readableBytes > 0 else { return .now(()) }
-    isEightBit = isEightBit || bytes.holdsEightBitOctets
+    content.watch(bytes)
     // Copied: a slice would pin the read buffer of the TLS handler for as long as the message waits.
     return writer.write(ByteBuffer(bytes: bytes.readableBytesView))
   }
@@ -214,7 +220,8 @@ final class IntakeSink: BodySink {
   private func newMessage(_ recipients: [NewRecipient]) -> NewMessage {
     NewMessage(
       id: id, reversePath: transaction.reversePath, recipients: recipients,
-      body: isEightBit || transaction.parameters.body == .eightBitMIME ? .eightBitMIME : .sevenBit,
+      // SUB-010: what came is what counts for the way on, whatever MAIL declared.
+      body: content.isEightBit || declaresEightBit ? .eightBitMIME : .sevenBit,
       usesSMTPUTF8: transaction.parameters.usesSMTPUTF8, envelopeID: transaction.parameters.envelopeID,
       reportContent: transaction.parameters.deliveryReportContent, account: user?.name.description,
       tenant: user?.tenant, priority: user?.priority ?? .normal, receivedAt: receivedAt,
@@ -246,17 +253,6 @@ extension Reply {
     case .stopped: self = .storeStopped
     case .tooLarge: self = Reply(552, EnhancedStatusCode(.permanent, 3, 4), "message too large")
     case .unavailable, .notFound, .corrupt, .duplicate: self = .internalFault
-    }
-  }
-}
-
-extension ByteBuffer {
-  /// Any octet over 0x7f: then the message goes on as 8BITMIME, whatever MAIL declared.
-  var holdsEightBitOctets: Bool {
-    withUnsafeReadableBytes { octets in
-      var seen: UInt8 = 0
-      for octet in octets { seen |= octet }
-      return seen >= 0x80
     }
   }
 }

@@ -30,11 +30,12 @@ extension OutcomeTable {
   private static func permanentBeforeMail(_ reply: ServerReply, at stage: DeliveryStage) -> Outcome {
     switch stage {
     case .connect, .greeting:
-      // RFC 7504 §3: 521 is a host that never takes mail. Any other refusal of the session, 554 above all
-      // (RFC 5321 §3.1), is mostly about our address or the host's day, not about this mail.
-      reply.code.rawValue == 521
-        ? Outcome(.host, .bounce, permanent(reply, 3, 2), .hostNeverAccepts, needsOperator: true)
-        : Outcome(.host, .retry, transient(reply, 3, 2), .hostRefuses, needsOperator: true)
+      // RFC 7504 §3: 521 is a host that never takes mail. But every host we meet here was named by our own operator: that
+      // it is the wrong one is a fault of ours, and no reason to bounce the queue message by message. Any other refusal
+      // of the session, 554 above all (RFC 5321 §3.1), is mostly about our address or the host's day, not about this mail.
+      Outcome(
+        .host, .retry, transient(reply, 3, 2), reply.code.rawValue == 521 ? .hostNeverAccepts : .hostRefuses,
+        needsOperator: true)
     case .ehlo:
       Outcome(.host, .retry, transient(reply, 3, 2), .hostRefuses, needsOperator: true)
     case .startTLS, .handshake:

@@ -104,6 +104,12 @@ final class IntakeStage {
     return found
   }
 
+  /// The names under this key of the last `message.accepted`.
+  func noted(_ key: String) -> [String] {
+    guard case .text(let text)? = events.events.last(where: { $0.kind == .accepted })?[key] else { return [] }
+    return text.split(separator: ",").map(String.init)
+  }
+
   private final class Wire: SMTPSessions.Wire {
     var uptime = Uptime(nanoseconds: 0)
     var isWritable: Bool { true }

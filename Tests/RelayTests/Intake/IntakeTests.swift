@@ -4,6 +4,7 @@ import MailQueue
 import MailSyntax
 import QueueModel
 import Relay
+import SMTPGrammar
 import SMTPSessions
 import Testing
 
@@ -85,9 +86,18 @@ struct IntakeTests {
       #expect(said.hasPrefix("\(code) \(enhanced) "), "\(defect): \(said)")
       #expect(said.contains(defect.row.what), "the reply names what is wrong")
       #expect(queued.isEmpty, "what was refused is not kept")
-    case .mend, .pass:
+    case .mend:
       #expect(said.hasPrefix("250 2.0.0 "), "\(defect): \(said)")
       #expect(queued.count == 1)
+      #expect(stage.noted("mended").contains(defect.rawValue))
+    case .pass:
+      #expect(said.hasPrefix("250 2.0.0 "), "\(defect): \(said)")
+      #expect(queued.count == 1)
+      // What is decided at MAIL, RCPT or by a user's rights is no finding in the message; DATA always ends with CRLF.
+      let isOfTheMessage = ![
+        IntakeDefect.unqualifiedReversePath, .reversePathNotAllowed, .fromNotAllowed, .noFinalLineEnd,
+      ].contains(defect)
+      #expect(stage.noted("passed").contains(defect.rawValue) == isOfTheMessage)
     }
     #expect(stage.memory.octetsInUse == 0, "what was held in memory is given back")
   }
@@ -115,6 +125,46 @@ struct IntakeTests {
     #expect(
       text.hasSuffix(
         "From: Alice <alice@example.com>\r\nSubject:  odd   spaces\r\n\r\nline\r\n.dots\r\n\r\n trailing \t\r\n\r\n"))
+  }
+
+  @Test("SUB-010: an 8-bit body goes on as 8BITMIME, declared or not, and a missing last CRLF is noted")
+  func contentFindings() async throws {
+    let head = "From: alice@example.com\r\nDate: Sun, 22 Nov 2026 12:50:10 +0000\r\nMessage-ID: <1@example.com>\r\n"
+    let rows: [(header: String, body: String, mail: String, eightBit: Bool, passed: [String])] = [
+      ("To: b@c.example\r\n", "plain\r\n", "", false, []),
+      ("To: b@c.example\r\n", "plain", "", false, ["no-final-line-end"]),
+      ("To: b@c.example\r\n", "grün\r\n", "", true, ["8-bit-body"]),
+      ("To: b@c.example\r\n", "grün\r\n", " BODY=8BITMIME", true, []),
+      ("To: b@c.example\r\n", "plain\r\n", " BODY=8BITMIME", true, []),
+      ("To: grün <b@c.example>\r\n", "plain\r\n", " SMTPUTF8", true, []),
+    ]
+    for row in rows {
+      let stage = try IntakeStage(.submissions)
+      await stage.enter()
+      let message = head + row.header + "\r\n" + row.body
+      _ = await stage.say("MAIL FROM:<alice@example.com>\(row.mail)\r\nRCPT TO:<bob@example.com>\r\n")
+      // In two chunks, of which the second is the body's end.
+      let cut = message.utf8.count - row.body.utf8.count + 2
+      _ = await stage.say(Array("BDAT \(cut)\r\n".utf8) + Array(message.utf8.prefix(cut)))
+      let last = Array("BDAT \(message.utf8.count - cut) LAST\r\n".utf8) + Array(message.utf8.dropFirst(cut))
+      #expect(await stage.say(last).hasPrefix("250 2.0.0 "))
+      #expect(try await stage.queued().first?.message.message.body == (row.eightBit ? .eightBitMIME : .sevenBit))
+      #expect(stage.noted("passed") == row.passed, "\(row)")
+    }
+  }
+
+  @Test("an acceptance names each defect once, ten at the most, and counts the others")
+  func boundedFindings() async throws {
+    let stage = try IntakeStage(.relay)
+    await stage.enter()
+    let many = ["Sender", "Reply-To", "To", "Cc", "Subject"].map { "\($0): ,\r\n" }.joined()
+    let message = "Date: ,\r\nMessage-ID: ,\r\nBcc: x\r\nReturn-Path: x\r\nResent-To: x\r\n" + many + many
+    #expect(
+      await stage.submit(Array((message + "TLS-Required: No\r\nTLS-Required: No\r\n\r\né").utf8)).hasPrefix("250"))
+    let passed = stage.noted("passed")
+    #expect(passed.count == 11 && passed.last == "+1", "\(passed)")
+    #expect(Set(passed).count == 11)
+    #expect(stage.noted("mended") == [])
   }
 
   @Test("SMTP-043, SMTP-047: relayed mail gets one Received and nothing else, whatever it looks like")

@@ -122,11 +122,15 @@ struct OutcomeTableTests {
     #expect(outcome.action == .bounce && outcome.scope == .message && !outcome.scope.holdsBackRoute)
   }
 
-  @Test("a 554 greeting is waited out; a 521 greeting never accepts (RFC 7504)")
+  @Test("a configured host that greets with 554 or 521 is waited for; 521 has a reason of its own (RFC 7504)")
   func greetings() {
-    #expect(Self.decide(.greeting, Self.reply(554)).action == .retry)
-    let never = Self.decide(.greeting, Self.reply(521))
-    #expect(never.action == .bounce && never.status == EnhancedStatusCode(.permanent, 3, 2))
+    for (code, reason) in [(554, .hostRefuses), (521, .hostNeverAccepts)] as [(UInt16, Outcome.Reason)] {
+      for stage in [DeliveryStage.connect, .greeting] {
+        let expected = Outcome(
+          .host, .retry, EnhancedStatusCode(.persistentTransient, 3, 2), reason, needsOperator: true)
+        #expect(Self.decide(stage, Self.reply(code)) == expected)
+      }
+    }
   }
 
   @Test("the peer's own enhanced code is passed on, in the class of what we do (ESC-003)")
