@@ -90,7 +90,7 @@ let package = Package(
       ]),
     room("Certificates", ["MailSyntax", x509, asn1, crypto]),
     room("QueueStorage", ["CCRC32C", "MailQueue", "MailSyntax", "SMTPGrammar", nioCore, nioPosix, grdb, deques]),
-    room("LocalDelivery", ["MailMessage", "MailQueue", "MailSyntax", "Relay", "SMTPGrammar", nioCore, nioPosix]),
+    room("LocalDelivery", ["MailMessage", "MailQueue", "MailSyntax", "Relay", "SMTPSessions", nioCore, nioPosix]),
     .systemLibrary(name: "CArgon2"),
     .target(name: "CCRC32C"),
     room("PasswordHashing", ["Accounts", "CArgon2", "MailSyntax", nioPosix]),

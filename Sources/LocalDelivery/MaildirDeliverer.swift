@@ -3,6 +3,7 @@ public import MailSyntax
 import NIOCore
 public import NIOPosix
 public import Relay
+import SMTPSessions
 
 /// Writes messages into Maildirs: tmp, fsync, rename into new, fsync of the folder; then, and only then, delivered.
 ///

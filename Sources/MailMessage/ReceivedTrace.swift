@@ -53,33 +53,3 @@ public struct ReceivedTrace: Hashable, Sendable {
     }
   }
 }
-
-/// The Received fields of a message, and the loop they tell of.
-public enum ReceivedChain {
-  /// RFC 5321 §6.3 wants a large threshold, of at least 100.
-  public static let maximumHops = 100
-
-  public static func hops(of header: HeaderSection) -> Int { header.count(of: "received") }
-  public static func isLoop(_ header: HeaderSection) -> Bool { hops(of: header) > maximumHops }
-}
-
-/// The fields that final delivery writes.
-public enum DeliveryFields {
-  /// RFC 5321 §4.4: the reverse path, in front of the message.
-  public static func returnPath(_ path: ReversePath) -> HeaderField {
-    HeaderField("Return-Path", sanitising: path.description)
-  }
-
-  /// The mailbox delivered to, by which a forwarding loop is seen.
-  public static func deliveredTo(_ mailbox: Mailbox) -> HeaderField {
-    HeaderField("Delivered-To", sanitising: mailbox.description)
-  }
-
-  /// Whether the message was delivered to this mailbox before.
-  public static func isDelivered(to mailbox: Mailbox, _ header: HeaderSection) -> Bool {
-    header.fields.contains {
-      $0.name == "delivered-to"
-        && (try? Mailbox(String(decoding: header.unfoldedValue(of: $0), as: UTF8.self))) == mailbox
-    }
-  }
-}

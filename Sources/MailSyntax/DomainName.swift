@@ -19,7 +19,6 @@ public struct DomainName: Hashable, Sendable, CustomStringConvertible {
     folded = description.lowercasedASCII()
   }
 
-  public var labels: [Substring] { description.split(separator: ".", omittingEmptySubsequences: false) }
   public var isASCII: Bool { description.utf8.allSatisfy { $0 < 0x80 } }
   /// Two labels or more: what RFC 6409 §4.2 asks of every domain in a submitted envelope.
   public var isFullyQualified: Bool { description.utf8.contains(UInt8(ascii: ".")) }

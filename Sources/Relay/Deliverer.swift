@@ -1,6 +1,5 @@
 public import MailQueue
-public import MailSyntax
-public import SMTPGrammar
+public import SMTPSessions
 public import TransportSecurity
 
 /// Hands one message to one next hop for some of its recipients: a Maildir, an LMTP server, a smarthost.
@@ -54,19 +53,9 @@ public struct DeliveryFault: Error, Hashable, Sendable {
   public let stage: DeliveryStage
   public let cause: Cause
 
-  public enum Cause: Hashable, Sendable {
-    case reply(ServerReply)
-    /// The connection could not be made, or was lost, or timed out; the text is for people.
-    case transport(String)
-    /// TLS could not be had as asked: no STARTTLS offered, handshake failed, certificate refused.
-    case security(String)
-    /// The peer broke the protocol.
-    case protocolViolation(String)
-    /// The peer lacks what the message needs (8BITMIME, SMTPUTF8, SIZE): permanent unless it learns.
-    case unsupported(EnhancedStatusCode, String)
-    /// Our own side: body unreadable, disk full, misconfigured route.
-    case local(String)
-  }
+  /// `local` is also a route that isn't configured, or a Maildir that can't be written.
+  public typealias Cause = DialogueFault.Cause
+
   public init(stage: DeliveryStage, cause: Cause) {
     self.stage = stage
     self.cause = cause

@@ -1,6 +1,7 @@
 public import MailSyntax
 public import Relay
 internal import SMTPGrammar
+public import SMTPSessions
 
 /// Every way a delivery can fail: all stages of the dialogue, with every kind of reply and every other cause. The golden
 /// table of outcomes lists what each comes to, and simulated next hops draw from it.

@@ -2,6 +2,7 @@ import MailQueue
 import MailSyntax
 import NIOCore
 import Relay
+import SMTPSessions
 
 /// How a next hop behaves for a while. Chances are per cent.
 struct Mood: Hashable, Sendable {

@@ -115,13 +115,8 @@ import Testing
     received.recipients = [.mailbox(evil)]
     received.queueID = "q\r\nX: y"
     received.tls = ReceivedField.TLS(version: "\r\nX: y", cipherSuite: "\r\nX: y", group: "\r\nX: y")
-    let fields = [
-      received.field, DeliveryFields.returnPath(.mailbox(evil)), DeliveryFields.deliveredTo(evil),
-    ]
-    for field in fields {
-      expectCleanLines(field.bytes)
-      #expect(try section(text(field.bytes)).fields.count == 1)
-    }
+    expectCleanLines(received.field.bytes)
+    #expect(try section(text(received.field.bytes)).fields.count == 1)
   }
 
   @Test("a literal greeting, IPv6 and an unknown client name are written as the grammar has them")

@@ -22,16 +22,4 @@ import Testing
     #expect(try ReceivedTrace.parse("by x; yesterday").date == nil)
     #expect(throws: FieldSyntaxError.unclosedComment) { try ReceivedTrace.parse("from x (y") }
   }
-
-  @Test("Return-Path and Delivered-To are written, and the loop they show is seen")
-  func deliveryFields() throws {
-    #expect(text(DeliveryFields.returnPath(.null).bytes) == "Return-Path: <>\r\n")
-    let user = try mailbox("User@example.org")
-    #expect(text(DeliveryFields.returnPath(.mailbox(user)).bytes) == "Return-Path: <User@example.org>\r\n")
-    let field = DeliveryFields.deliveredTo(user)
-    #expect(text(field.bytes) == "Delivered-To: User@example.org\r\n")
-    let header = try section(text(field.bytes) + "From: a@b.example\r\n\r\n")
-    #expect(DeliveryFields.isDelivered(to: try mailbox("User@EXAMPLE.org"), header))
-    #expect(!DeliveryFields.isDelivered(to: try mailbox("other@example.org"), header))
-  }
 }

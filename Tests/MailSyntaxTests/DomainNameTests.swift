@@ -16,7 +16,6 @@ import Testing
     let name = try DomainName("Mail.Example.ORG")
     #expect(name.description == "Mail.Example.ORG" && name.folded == "mail.example.org")
     #expect(Set([name]).contains(try DomainName("mail.example.org")))
-    #expect(name.labels == ["Mail", "Example", "ORG"])
     #expect(try name.isFullyQualified && !DomainName("localhost").isFullyQualified)
     #expect(try name.isASCII && !DomainName("exämple.org").isASCII)
   }

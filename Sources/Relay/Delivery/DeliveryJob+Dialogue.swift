@@ -14,6 +14,9 @@ extension DeliveryJob {
     parameters.usesSMTPUTF8 = envelope.usesSMTPUTF8
     parameters.envelopeID = envelope.envelopeID
     parameters.deliveryReportContent = envelope.reportContent
+    // RFC 4954 §5: to a server that we authenticate to, mail goes as AUTH=<>, since we let no client vouch for who
+    // submitted it first (Decisions/0007). The session leaves it out where the server doesn't know AUTH or us.
+    parameters.authenticatedSender = .null
     var transaction = Transaction(reversePath: envelope.reversePath, parameters: parameters)
     transaction.recipients = recipients.map { queued in
       var parameters = RecipientParameters()
@@ -40,16 +43,7 @@ extension RecipientResult {
 
 extension DeliveryFault {
   init(_ fault: DialogueFault) {
-    let cause: Cause =
-      switch fault.cause {
-      case .reply(let reply): .reply(reply)
-      case .transport(let text): .transport(text)
-      case .security(let text): .security(text)
-      case .protocolViolation(let text): .protocolViolation(text)
-      case .unsupported(let status, let text): .unsupported(status, text)
-      case .local(let text): .local(text)
-      }
-    self.init(stage: DeliveryStage(fault.stage), cause: cause)
+    self.init(stage: DeliveryStage(fault.stage), cause: fault.cause)
   }
 }
 

@@ -2,6 +2,7 @@ import MailMessage
 import MailQueue
 import MailSyntax
 import SMTPGrammar
+import SMTPSessions
 import TransportSecurity
 
 /// What one delivery attempt comes to: the changes of its recipients, the events, who is to be told, and what it says of

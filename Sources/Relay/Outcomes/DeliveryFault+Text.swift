@@ -1,4 +1,5 @@
 internal import SMTPGrammar
+internal import SMTPSessions
 
 extension DeliveryFault: CustomStringConvertible {
   /// On one line, for logs and the queue's listing: what failed, where.

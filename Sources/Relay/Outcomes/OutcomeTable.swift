@@ -1,5 +1,6 @@
 internal import MailSyntax
 internal import SMTPGrammar
+internal import SMTPSessions
 
 /// Decides what every failed delivery comes to: stage × reply × enhanced code. Pure. Documentation/Outcomes.md gives the
 /// reasons; Tests/Corpus/outcomes/table.txt enumerates the combinations for a person to read.

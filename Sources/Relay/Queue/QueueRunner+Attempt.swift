@@ -1,5 +1,6 @@
 import MailQueue
 import MailSyntax
+import SMTPSessions
 
 extension QueueRunner {
   /// What an attempt leaves for the window.

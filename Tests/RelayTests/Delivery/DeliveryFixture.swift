@@ -3,6 +3,7 @@ import MailSyntax
 import NIOCore
 import Relay
 import SMTPGrammar
+import SMTPSessions
 import Synchronization
 
 /// A queued message and its body, as the runner hands them to a deliverer.

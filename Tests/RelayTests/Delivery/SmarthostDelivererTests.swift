@@ -31,9 +31,21 @@ struct SmarthostDelivererTests {
     #expect(
       connection.lines == [
         "EHLO client.example", "STARTTLS", "EHLO client.example", "AUTH PLAIN AGFsaWNlAHdvbmRlcmxhbmQ=",
-        "MAIL FROM:<alice@client.example>", "RCPT TO:<bob@far.example>", "RCPT TO:<c@far.example>", "DATA",
+        "MAIL FROM:<alice@client.example> AUTH=<>", "RCPT TO:<bob@far.example>", "RCPT TO:<c@far.example>", "DATA",
       ])
     #expect(connection.messages == ["Received: here\r\n\r\nhi\r\n"])
+  }
+
+  @Test("AUTH-018: mail goes as AUTH=<> to a server that has authenticated us, and without it to any other")
+  func authParameter() async throws {
+    for (offer, isKnown) in [(["AUTH PLAIN"], true), (["AUTH PLAIN"], false), ([], false)] {
+      let server = ScriptedServer { _, line in ScriptedServer.agreeable(line, ehlo: offer) }
+      let credentials = SmarthostDeliverer.Credentials.password(user: "alice", Secret("wonderland"))
+      let smarthost = try deliverer(server, .implicit, isKnown ? credentials : nil)
+      #expect(describe(await smarthost.deliver(try DeliveryFixture().job())) == ["3 delivered"])
+      let mail = server.connections[0].lines.first { $0.hasPrefix("MAIL") }
+      #expect(mail == "MAIL FROM:<alice@client.example>\(isKnown ? " AUTH=<>" : "")")
+    }
   }
 
   @Test("implicit TLS begins with the handshake")

@@ -2,6 +2,7 @@ import MailMessage
 import MailQueue
 import MailSyntax
 import SMTPGrammar
+import SMTPSessions
 import Simulation
 import Testing
 

@@ -2,6 +2,7 @@ import Foundation
 import MailSyntax
 import Relay
 import SMTPGrammar
+import SMTPSessions
 import Simulation
 import Testing
 

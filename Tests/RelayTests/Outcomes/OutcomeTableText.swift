@@ -1,6 +1,7 @@
 import MailSyntax
 import Relay
 import SMTPGrammar
+import SMTPSessions
 import Simulation
 
 /// The golden table's rows as they are written.

@@ -2,6 +2,7 @@ import MailQueue
 import MailSyntax
 import QueueModel
 import Relay
+import SMTPSessions
 import Simulation
 import Testing
 

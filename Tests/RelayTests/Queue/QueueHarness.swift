@@ -5,6 +5,7 @@ import NIOCore
 import OrderedCollections
 import QueueModel
 import Relay
+import SMTPSessions
 import Simulation
 import Testing
 

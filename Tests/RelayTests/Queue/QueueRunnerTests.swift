@@ -4,6 +4,7 @@ import NIOCore
 import OrderedCollections
 import QueueModel
 import Relay
+import SMTPSessions
 import Simulation
 import Testing
 
