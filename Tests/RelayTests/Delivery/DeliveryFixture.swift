@@ -11,6 +11,7 @@ struct DeliveryFixture {
   var recipients = ["bob@far.example"]
   var body: [String] = ["\r\nhi\r\n"]
   var fault: StoreFault?
+  var bodyType = BodyType.sevenBit
 
   func job() throws -> DeliveryJob {
     let id = QueueID(acceptedAt: UTCInstant(seconds: 1_700_000_000), random: 7)
@@ -18,7 +19,7 @@ struct DeliveryFixture {
     let new = try recipients.map { NewRecipient(address: try Mailbox($0), route: route) }
     let message = NewMessage(
       id: id, reversePath: .mailbox(try Mailbox("alice@client.example")), recipients: new,
-      receivedAt: UTCInstant(seconds: 1_700_000_000), expiresAt: UTCInstant(seconds: 1_700_400_000),
+      body: bodyType, receivedAt: UTCInstant(seconds: 1_700_000_000), expiresAt: UTCInstant(seconds: 1_700_400_000),
       prefix: ByteBuffer(string: "Received: here\r\n"))
     let queued = new.enumerated().map {
       QueuedRecipient(number: $0 + 3, recipient: $1, due: UTCInstant(seconds: 1_700_000_000))

@@ -1,6 +1,7 @@
 import MailQueue
 import MailSyntax
 import Relay
+import SMTPGrammar
 import SMTPSessions
 import Testing
 import TransportSecurity
@@ -45,6 +46,34 @@ struct SmarthostDelivererTests {
       #expect(describe(await smarthost.deliver(try DeliveryFixture().job())) == ["3 delivered"])
       let mail = server.connections[0].lines.first { $0.hasPrefix("MAIL") }
       #expect(mail == "MAIL FROM:<alice@client.example>\(isKnown ? " AUTH=<>" : "")")
+    }
+  }
+
+  @Test("8BIT-001: eight bits arrive as they were where they are offered a way, and go nowhere else")
+  func eightBit() async throws {
+    for isOffered in [true, false] {
+      let server = ScriptedServer { _, line in ScriptedServer.agreeable(line, ehlo: isOffered ? ["8BITMIME"] : []) }
+      let job = try DeliveryFixture(body: ["\r\ngr\u{fc}n \u{20ac}\r\n"], bodyType: .eightBitMIME).job()
+      let result = try await deliverer(server, .implicit).deliver(job)
+      #expect(describe(result) == [isOffered ? "3 delivered" : "3 mail unsupported 5.6.3"])
+      let mail = server.connections[0].lines.first { $0.hasPrefix("MAIL") }
+      #expect(mail == (isOffered ? "MAIL FROM:<alice@client.example> BODY=8BITMIME" : nil))
+      #expect(server.connections[0].messages == (isOffered ? ["Received: here\r\n\r\ngr\u{fc}n \u{20ac}\r\n"] : []))
+    }
+  }
+
+  @Test("UTF8-004: a name of ours outside ASCII is never said in EHLO; as A-label it is")
+  func internationalName() async throws {
+    for (name, said) in [("m\u{e4}il.example", nil), ("xn--mil-pla.example", "EHLO xn--mil-pla.example")] {
+      let server = ScriptedServer { _, line in ScriptedServer.agreeable(line) }
+      let smarthost = SmarthostDeliverer(
+        SmarthostDeliverer.Settings(
+          host: try DomainName("smart.example"), port: 465, tls: .implicit, credentials: nil,
+          identity: .name(try DomainName(name))), dialer: server, random: CountingRandom())
+      let result = await smarthost.deliver(try DeliveryFixture().job())
+      #expect(describe(result) == [said == nil ? "3 greeting local" : "3 delivered"])
+      #expect(server.connections[0].lines.first { $0.hasPrefix("EHLO") } == said)
+      #expect(server.connections[0].lines.allSatisfy { $0.utf8.allSatisfy { $0 < 0x80 } })
     }
   }
 

@@ -53,18 +53,25 @@ final class IntakeStage {
         session: SessionID(7), role: role, peer: SocketEndpoint(address: .v4(0xc000_0201), port: 4711),
         local: SocketEndpoint(address: .v4(0xc000_0202), port: 465)),
       conduct: intake, settings: ServerSettings(hostName: try DomainName("mail.example.com")))
-    if role == .submissions {
-      connection.tlsEstablished(
-        TLSProof(
-          facts: TLSFacts(
-            version: .v1_3, cipherSuite: CipherSuite(rawValue: 0x1302), group: NamedGroup(rawValue: 0x11ec))))
-    }
+    if role == .submissions { secure() }
     connection.opened()
   }
 
-  /// Says hello, and who we are where that is asked.
+  private func secure() {
+    connection.tlsEstablished(
+      TLSProof(
+        facts: TLSFacts(
+          version: .v1_3, cipherSuite: CipherSuite(rawValue: 0x1302), group: NamedGroup(rawValue: 0x11ec))))
+  }
+
+  /// Says hello, goes to TLS where the port wants it, and says who we are where that is asked.
   func enter() async {
     _ = await say("EHLO client.example.net\r\n")
+    if connection.facts.role == .submission {
+      _ = await say("STARTTLS\r\n")
+      secure()
+      _ = await say("EHLO client.example.net\r\n")
+    }
     if connection.facts.role.isSubmission { _ = await say("AUTH PLAIN AGFsaWNlAHdvbmRlcmxhbmQ=\r\n") }
   }
 

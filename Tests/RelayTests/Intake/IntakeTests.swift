@@ -210,29 +210,6 @@ struct IntakeTests {
     #expect(await stage.say("RCPT TO:<ABUSE@example.com>\r\n").hasPrefix("250 "))
   }
 
-  @Test("AUTH-017: AUTH= is taken where AUTH is offered, its form is checked, and what it says goes no further")
-  func authParameter() async throws {
-    let stage = try IntakeStage(.submissions)
-    await stage.enter()
-    let octets = Array(IntakeTests.good.utf8)
-    #expect(await stage.submit(octets, mail: " AUTH=eve+2B1@far.example").hasPrefix("250 "))
-    let queued = try #require(try await stage.queued().first)
-    #expect(!queued.text.contains("eve"))
-    #expect(queued.message.message.reversePath.description == "<alice@example.com>")
-    #expect(await stage.submit(octets, mail: " AUTH=eve+zz@far.example").hasPrefix("501 "))
-
-    let relay = try IntakeStage(.relay)
-    await relay.enter()
-    #expect(await relay.submit(octets, mail: " AUTH=<>").hasPrefix("555 "))
-  }
-
-  @Test("SUB-006: an authenticated user may send with the null reverse path")
-  func nullSender() async throws {
-    let stage = try IntakeStage(.submissions)
-    await stage.enter()
-    #expect(await stage.submit(Array(IntakeTests.good.utf8), from: "<>").hasPrefix("250"))
-  }
-
   @Test("a user taken out of the directory between RCPT and DATA is refused, and nothing is kept")
   func removedUser() async throws {
     let stage = try IntakeStage(.submissions)

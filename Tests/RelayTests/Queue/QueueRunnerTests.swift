@@ -22,6 +22,27 @@ struct QueueRunnerTests {
     }
   }
 
+  @Test("SMTP-032: what is said to the final dot waits for the store alone, however slow the next hop is")
+  func promptAcceptance() throws {
+    let house = try QueueHarness(concurrency: 1, latency: .milliseconds(10))
+    house.alpha.follow { [clock = house.clock] job in
+      await clock.sleep(for: .seconds(3_600))
+      return ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      for number in 1...50 {
+        let began = house.clock.uptime
+        // What Intake does between the dot and the 250.
+        try await house.submit(try Fixture.message(number))
+        #expect(house.clock.uptime - began == .milliseconds(20))
+      }
+      #expect(house.alpha.visits.count <= 1)
+      house.alpha.follow { ScriptedDeliverer.accept($0) }
+      await house.later(.seconds(7_200))
+      #expect(try await house.isEmpty())
+    }
+  }
+
   @Test("mail that was there before the start is found")
   func findsOldMail() throws {
     let house = try QueueHarness()
