@@ -18,6 +18,8 @@ public final class MailSimulation: @unchecked Sendable {
     public let trace: UInt64
     public let violations: [String]
     public let summary: String
+    /// How often each kind of fault was met.
+    public let injected: [InjectedFault: Int]
     public let lines: [String]
   }
 
@@ -47,7 +49,7 @@ public final class MailSimulation: @unchecked Sendable {
     }
     return Report(
       seed: seed, trace: internet.trace.hash, violations: internet.ledger.violations,
-      summary: "\(internet.ledger.summary), \(world.jobs) jobs",
+      summary: "\(internet.ledger.summary), \(world.jobs) jobs", injected: internet.injected,
       lines: internet.trace.lines)
   }
 
@@ -121,20 +123,29 @@ public final class MailSimulation: @unchecked Sendable {
       await pause(upTo: 1_800)
       guard isFaulty else { break }
       switch random.below(7) {
-      case 0, 1: cut()
-      case 2: store.failSync(after: 1 + random.below(5))
+      case 0, 1:
+        internet.inject(.cut)
+        cut()
+      case 2:
+        internet.inject(.failedSync)
+        store.failSync(after: 1 + random.below(5))
       case 3:
+        internet.inject(.spaceLow)
         store.setSpaceLow(true)
         await pause(upTo: 300)
         store.setSpaceLow(false)
       case 4:
+        internet.inject(.fullDisk)
         store.setFull(true)
         await pause(upTo: 300)
         store.setFull(false)
-      case 5: internet.clock.jump(by: .seconds(random.below(1_200) - 600))
+      case 5:
+        internet.inject(.clockJump)
+        internet.clock.jump(by: .seconds(random.below(1_200) - 600))
       case _:
         guard let message = try? await store.list(QueueFilter(), after: nil, limit: 20).last else { continue }
         internet.trace.note("the body of \(message.id) is damaged")
+        internet.inject(.damagedBody)
         store.damageBody(of: message.id)
       }
     }

@@ -43,7 +43,7 @@ final class SimulatedHop: Deliverer {
     guard isReachable else { return answer(job, lost) }
     if random.chance(mood.refusesSessions) {
       let stages: [DeliveryStage] = [.connect, .greeting, .ehlo, .startTLS, .handshake, .auth]
-      return answer(job, fault(at: random.pick(stages)))
+      return answer(job, .fault(world.nextFault(at: stages)))
     }
     guard let text = await read(job) else {
       return answer(job, .fault(DeliveryFault(stage: .content, cause: .local("the body can't be read"))))
@@ -64,13 +64,15 @@ final class SimulatedHop: Deliverer {
   ) -> RecipientResult {
     let random = world.random
     if let limit = mood.recipientLimit, place >= limit {
+      world.inject(.recipientLimit)
       return .fault(DeliveryFault(stage: .rcpt, cause: FaultCatalogue.reply(random.pick([452, 552]))))
     }
     if random.chance(mood.refusesRecipients) {
       let stages: [DeliveryStage] = [.mail, .rcpt, .data, .content, .finalReply, .write]
-      return fault(at: random.pick(stages))
+      return .fault(world.nextFault(at: stages))
     }
     if random.chance(mood.losesWords) {
+      world.inject(.lostWord)
       world.ledger.tookSilently(job, recipient)
       return .fault(DeliveryFault(stage: .finalReply, cause: .transport("lost before the reply")))
     }
@@ -81,10 +83,6 @@ final class SimulatedHop: Deliverer {
 
   private var isReachable: Bool { !life.isOver && !Task.isCancelled }
   private var lost: RecipientResult { .fault(DeliveryFault(stage: .content, cause: .transport("cancelled"))) }
-
-  private func fault(at stage: DeliveryStage) -> RecipientResult {
-    .fault(DeliveryFault(stage: stage, cause: world.random.pick(FaultCatalogue.causes).cause))
-  }
 
   private func answer(_ job: DeliveryJob, _ result: RecipientResult) -> DeliveryResult {
     DeliveryResult(host: "\(name).example", tls: nil, outcomes: job.recipients.map { ($0.number, result) })

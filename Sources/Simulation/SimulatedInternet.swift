@@ -18,6 +18,10 @@ final class SimulatedInternet: @unchecked Sendable {
   let ledger = Ledger()
   /// From then on everything works: what is queued must leave.
   let faultsEnd: Uptime
+  /// How often each kind of fault was met. Looked up only.
+  private(set) var injected: [InjectedFault: Int] = [:]
+  private var nextFault: OrderedDictionary<[DeliveryStage], Int> = [:]
+  private let seed: UInt64
   private var moods: OrderedDictionary<String, [(until: Uptime, mood: Mood)]> = [:]
 
   init(_ world: World, seed: UInt64, keepsTrace: Bool) {
@@ -25,6 +29,7 @@ final class SimulatedInternet: @unchecked Sendable {
     clock = VirtualClock(world)
     random = SeededRandom(seed: seed)
     trace = Trace(clock: clock, keepsLines: keepsTrace)
+    self.seed = seed
     faultsEnd = clock.uptime + .seconds(3_600 + random.below(7_200))
     for hop in SimulatedInternet.hops { moods[hop.rawValue] = drawMoods() }
     trace.follow { [ledger] in ledger.happened($0) }
@@ -33,6 +38,22 @@ final class SimulatedInternet: @unchecked Sendable {
   func mood(of hop: String) -> Mood {
     guard clock.uptime < faultsEnd else { return .well }
     return moods[hop]?.first { clock.uptime < $0.until }?.mood ?? .well
+  }
+
+  func inject(_ chaos: InjectedFault.Chaos) { injected[.chaos(chaos), default: 0] += 1 }
+
+  /// The next fault of the golden table at one of these stages. All combinations come in turn, in an order that has
+  /// nothing to do with the table's, and each seed begins elsewhere, by steps near the golden section: together some hundred seeds meet every one.
+  func nextFault(at stages: [DeliveryStage]) -> DeliveryFault {
+    let combinations = stages.count * FaultCatalogue.causes.count
+    let place = nextFault[stages] ?? Int(seed &* 229 % UInt64(combinations))
+    nextFault[stages] = (place + 1) % combinations
+    // 101 is prime and divides no such number, so the step visits all.
+    let number = place * 101 % combinations
+    let stage = stages[number % stages.count]
+    let (name, cause) = FaultCatalogue.causes[number / stages.count]
+    injected[.answer(stage, cause: name), default: 0] += 1
+    return DeliveryFault(stage: stage, cause: cause)
   }
 
   /// A mood lasts up to half an hour.
@@ -47,12 +68,13 @@ final class SimulatedInternet: @unchecked Sendable {
   }
 
   private func drawMood() -> Mood {
-    switch random.below(6) {
+    switch random.below(7) {
     case 0: .well
     case 1: Mood(refusesSessions: 100)
     case 2: Mood(refusesSessions: 20, refusesRecipients: 40)
     case 3: Mood(refusesRecipients: 15, losesWords: 20)
-    case 4: Mood(refusesSessions: 5, recipientLimit: 1 + random.below(2))
+    case 4: Mood(refusesRecipients: 60)
+    case 5: Mood(refusesSessions: 5, recipientLimit: 1 + random.below(2))
     case _: Mood(refusesRecipients: 10, slowest: .seconds(120))
     }
   }

@@ -20,6 +20,19 @@ struct MailSimulationTests {
     for seed in stride(from: batch + 1, through: Self.seeds, by: Self.batches) { play(UInt64(seed)) }
   }
 
+  /// Seeds by which everything must have been met at the latest, however many are played elsewhere.
+  static let coveringSeeds: ClosedRange<UInt64> = 1...400
+
+  @Test("every kind of fault is met: each stage with each cause of the golden table, and all that machines do")
+  func coversEveryFault() {
+    var missing = Set(InjectedFault.allKinds)
+    for seed in Self.coveringSeeds where !missing.isEmpty {
+      missing.subtract(MailSimulation.run(seed: seed).injected.keys)
+    }
+    #expect(missing == [], "\(missing.count) of \(InjectedFault.allKinds.count) kinds are never met")
+    #expect(Set(FaultCatalogue.causes.map(\.name)).count == FaultCatalogue.causes.count)
+  }
+
   @Test("seeds that once failed hold")
   func playRegressions() {
     for (seed, _) in Self.regressions { play(seed) }
