@@ -17,8 +17,8 @@ public protocol QueueStore: Sendable {
 
   /// The lanes with a queued recipient, and when the earliest of each is due.
   func lanes() async throws(StoreFault) -> [LaneSummary]
-  /// Messages of a lane with a recipient due at `moment` or before, by priority and then by due time; each once.
-  func due(in lane: Lane, at moment: UTCInstant, limit: Int) async throws(StoreFault) -> [QueueID]
+  /// What a lane has to serve at `moment`, at most `limit` messages, and when there will be more.
+  func due(in lane: Lane, at moment: UTCInstant, limit: Int) async throws(StoreFault) -> DueMail
   func message(_ id: QueueID) async throws(StoreFault) -> QueuedMessage?
   /// The stored body without the prefix, its checksum verified by the end of reading.
   func openBody(of id: QueueID) async throws(StoreFault) -> any BodyReader
@@ -98,6 +98,17 @@ public struct LaneSummary: Hashable, Sendable {
   public init(lane: Lane, earliestDue: UTCInstant) {
     self.lane = lane
     self.earliestDue = earliestDue
+  }
+}
+
+public struct DueMail: Hashable, Sendable {
+  /// Messages with a recipient due at the moment asked for or before, by priority and then by due time; each once.
+  public let ids: [QueueID]
+  /// When the next recipient is due that isn't yet.
+  public let nextDue: UTCInstant?
+  public init(ids: [QueueID], nextDue: UTCInstant?) {
+    self.ids = ids
+    self.nextDue = nextDue
   }
 }
 

@@ -70,14 +70,15 @@ struct ModelDisk: Sendable {
     return lanes
   }
 
-  func due(in lane: Lane, at moment: UTCInstant, limit: Int) -> [QueueID] {
+  func due(in lane: Lane, at moment: UTCInstant, limit: Int) -> DueMail {
     var ids: [QueueID] = []
-    let waiting = queued().filter { $0.lane == lane && $0.due <= moment }
-    for (_, _, _, id) in waiting.sorted(by: { ($0.priority, $0.due, $0.id) < ($1.priority, $1.due, $1.id) })
+    let waiting = queued().filter { $0.lane == lane }
+    let due = waiting.filter { $0.due <= moment }
+    for (_, _, _, id) in due.sorted(by: { ($0.priority, $0.due, $0.id) < ($1.priority, $1.due, $1.id) })
     where ids.count < limit && !ids.contains(id) {
       ids.append(id)
     }
-    return ids
+    return DueMail(ids: ids, nextDue: waiting.map(\.due).filter { $0 > moment }.min())
   }
 
   func list(_ filter: QueueFilter, after: QueueID?, limit: Int) -> [QueuedMessage] {

@@ -102,7 +102,7 @@ public final class ModelQueueStore: QueueStore {
 
   public func lanes() async throws(StoreFault) -> [LaneSummary] { try read { $0.lanes() } }
 
-  public func due(in lane: Lane, at moment: UTCInstant, limit: Int) async throws(StoreFault) -> [QueueID] {
+  public func due(in lane: Lane, at moment: UTCInstant, limit: Int) async throws(StoreFault) -> DueMail {
     try read { $0.due(in: lane, at: moment, limit: limit) }
   }
 

@@ -22,8 +22,11 @@ enum LaneQueries {
     SELECT message FROM recipients
     WHERE state = 0 AND route = ? AND account = ? AND priority = ? AND due <= ? ORDER BY due, message, number
     """
+  static let nextDue = """
+    SELECT min(due) FROM recipients WHERE state = 0 AND route = ? AND account = ? AND priority = ? AND due > ?
+    """
   static let name = "SELECT id FROM messages WHERE number = ?"
-  static let all = [firstLane, nextAccount, nextRoute, earliestDue, due, name]
+  static let all = [firstLane, nextAccount, nextRoute, earliestDue, due, nextDue, name]
 
   /// Steps from lane to lane by the index (route, account, priority, due): a look-up or two a lane, however many
   /// recipients wait in it. Ends at a recipient whose lane can't be asked for, with its message.
@@ -53,11 +56,11 @@ enum LaneQueries {
     return (lanes, nil)
   }
 
-  /// Reads no more rows than it returns, besides further recipients of the same messages. With the messages whose id
+  /// Reads no more rows than it returns, and one a priority for what comes next, besides further recipients of the same messages. With the messages whose id
   /// doesn't read.
   static func due(
     _ db: Database, in lane: Lane, at moment: UTCInstant, limit: Int
-  ) throws -> (ids: [QueueID], unnamed: [Int64]) {
+  ) throws -> (mail: DueMail, unnamed: [Int64]) {
     let select = try db.cachedStatement(sql: due)
     let name = try db.cachedStatement(sql: name)
     var seen: Set<Int64> = []
@@ -76,6 +79,11 @@ enum LaneQueries {
         }
       }
     }
-    return (ids, unnamed)
+    let nextDue = try db.cachedStatement(sql: nextDue)
+    let later = try PriorityClass.allCases.compactMap { priority in
+      try Int64.fetchOne(
+        nextDue, arguments: [lane.route.rawValue, lane.account, priority.rawValue, moment.nanoseconds])
+    }
+    return (DueMail(ids: ids, nextDue: later.min().map(UTCInstant.init(nanoseconds:))), unnamed)
   }
 }

@@ -14,10 +14,10 @@ extension SegmentedQueueStore {
     }
   }
 
-  public func due(in lane: Lane, at moment: UTCInstant, limit: Int) async throws(StoreFault) -> [QueueID] {
-    let (ids, unnamed) = try await reading { db in try LaneQueries.due(db, in: lane, at: moment, limit: limit) }
+  public func due(in lane: Lane, at moment: UTCInstant, limit: Int) async throws(StoreFault) -> DueMail {
+    let (mail, unnamed) = try await reading { db in try LaneQueries.due(db, in: lane, at: moment, limit: limit) }
     for number in unnamed { try await holdUnreadable(number) }
-    return ids
+    return mail
   }
 
   public func message(_ id: QueueID) async throws(StoreFault) -> QueuedMessage? {

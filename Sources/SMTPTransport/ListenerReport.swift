@@ -1,3 +1,4 @@
+public import MailSyntax
 public import SMTPSessions
 
 /// A peer that doesn't speak what its listener expects, for the operator to know.

@@ -81,7 +81,8 @@ final class Ledger: @unchecked Sendable {
   /// An event that has become durable.
   func happened(_ event: MailEvent) {
     guard let entry = Ledger.end(in: event) else { return }
-    unsettled.remove(entry)
+    // An operator's word leaves a delivery under way unsettled: the cut may come before it is told.
+    if event.kind != .removed { unsettled.remove(entry) }
     if event.kind == .delivered, taken[entry, default: 0] == 0 {
       violate("\(entry.id) is said to be delivered to \(entry.address), where it never came")
     }

@@ -98,7 +98,7 @@ struct LaneQueryTests {
       let lane = Lane(route: RouteKey(rawValue: "route-6"), account: "account-2")
       let claim = try cost(store) { db in
         let found = try LaneQueries.due(db, in: lane, at: StillClock.start, limit: 1_000)
-        #expect(found.ids.count == 10)
+        #expect(found.mail.ids.count == 10 && found.mail.nextDue == LaneQueryTests.later)
       }
       let survey = try cost(store) { db in
         let found = try LaneQueries.lanes(db)

@@ -181,11 +181,11 @@ struct QueueStoreContractTests {
       let home = Lane(route: RouteKey(rawValue: "domain/example.com"), account: "")
       #expect(
         try await store.lanes() == [home, alice, zoe].map { LaneSummary(lane: $0, earliestDue: StillClock.start) })
-      #expect(try await store.due(in: alice, at: clock.now, limit: 10) == [id(3), id(1)])
-      #expect(try await store.due(in: alice, at: soon, limit: 10) == [id(4), id(3), id(2), id(1)])
-      #expect(try await store.due(in: alice, at: soon, limit: 2) == [id(4), id(3)])
-      #expect(try await store.due(in: alice, at: soon, limit: 0) == [])
-      #expect(try await store.due(in: home, at: clock.now, limit: 5) == [id(6)])
+      #expect(try await store.due(in: alice, at: clock.now, limit: 10) == DueMail(ids: [id(3), id(1)], nextDue: soon))
+      #expect(try await store.due(in: alice, at: soon, limit: 10).ids == [id(4), id(3), id(2), id(1)])
+      #expect(try await store.due(in: alice, at: soon, limit: 2) == DueMail(ids: [id(4), id(3)], nextDue: nil))
+      #expect(try await store.due(in: alice, at: soon, limit: 0).ids == [])
+      #expect(try await store.due(in: home, at: clock.now, limit: 5) == DueMail(ids: [id(6)], nextDue: nil))
       for number in [1, 3] { try await store.finish(id(number), recipients: number == 1 ? 2 : 1) }
       try await store.record([change(0, .held)], of: id(5), reports: [], events: [])
       #expect(

@@ -54,7 +54,7 @@ struct UnreadableRowTests {
   private func claim(_ store: SegmentedQueueStore) async throws -> [QueuedMessage] {
     var claimed: [QueuedMessage] = []
     for summary in try await store.lanes() {
-      for id in try await store.due(in: summary.lane, at: StillClock.start, limit: 10) {
+      for id in try await store.due(in: summary.lane, at: StillClock.start, limit: 10).ids {
         guard let message = try await store.message(id) else { continue }
         if message.recipients.contains(where: { $0.state == .queued }) { claimed.append(message) }
       }

@@ -199,17 +199,18 @@ struct DueWindow {
     surveyDue = uptime + options.surveyInterval
   }
 
-  mutating func refilled(_ lane: Lane, with ids: [QueueID], limit: Int, now: UTCInstant) {
+  mutating func refilled(_ lane: Lane, with mail: DueMail, limit: Int, now: UTCInstant) {
     lanes[lane, default: LaneState()].isRefilling = false
     var isFresh = false
-    for id in ids {
+    for id in mail.ids {
       let errand = Errand(id: id, lane: lane)
       guard standings[errand] == nil, !announced.contains(id) else { continue }
       standings[errand] = .ready(nil)
       lanes[lane]?.fetched.append(id)
       isFresh = true
     }
-    if ids.count >= limit {
+    if let nextDue = mail.nextDue { mailWillBeDue(at: nextDue, in: lane) }
+    if mail.ids.count >= limit {
       // Where all of it was known, asking again at once would bring the same.
       if isFresh { lanes[lane]?.isDirty = true } else { mailWillBeDue(at: now + DueWindow.staleRefillPause, in: lane) }
     }

@@ -19,7 +19,7 @@ extension QueueRunner {
       } catch {
         switch error {
         case .stopped, .notFound, .corrupt: throw error
-        case .spaceLow, .tooLarge, .duplicate: break
+        case .spaceLow, .unavailable, .tooLarge, .duplicate: break
         }
         if !isWaiting {
           isWaiting = true
@@ -74,7 +74,7 @@ extension QueueRunner {
       return try await record(attempt, generation: generation)
     } catch {
       switch error {
-      case .spaceLow, .tooLarge, .duplicate:
+      case .spaceLow, .unavailable, .tooLarge, .duplicate:
         attempt.canReport = false
         return try await record(attempt, generation: generation)
       case .stopped, .notFound, .corrupt: throw error

@@ -223,11 +223,11 @@ public final class QueueRunner: Sendable {
   private func refill(_ lane: Lane, limit: Int) async {
     let now = clock.now
     do {
-      let ids = try await store.due(in: lane, at: now, limit: limit)
-      state.withLock { $0.window.refilled(lane, with: ids, limit: limit, now: now) }
+      let mail = try await store.due(in: lane, at: now, limit: limit)
+      state.withLock { $0.window.refilled(lane, with: mail, limit: limit, now: now) }
     } catch {
       // The next survey asks again.
-      state.withLock { $0.window.refilled(lane, with: [], limit: limit, now: now) }
+      state.withLock { $0.window.refilled(lane, with: DueMail(ids: [], nextDue: nil), limit: limit, now: now) }
       endIfStopped(error)
     }
   }
@@ -235,7 +235,7 @@ public final class QueueRunner: Sendable {
   private func endIfStopped(_ fault: StoreFault) {
     switch fault {
     case .stopped: failed(fault)
-    case .spaceLow, .notFound, .corrupt, .tooLarge, .duplicate: break
+    case .spaceLow, .unavailable, .notFound, .corrupt, .tooLarge, .duplicate: break
     }
   }
 

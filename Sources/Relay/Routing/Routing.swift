@@ -27,6 +27,8 @@ public struct Routing: Sendable {
     firstDomain = domains.first?.name
   }
 
+  public func isOwn(_ domain: MailDomain) -> Bool { domain.name.map { entries[$0] != nil } ?? false }
+
   public func route(_ path: ForwardPath, reach: RoutingReach) -> RoutingAnswer {
     switch path {
     case .mailbox(let mailbox):

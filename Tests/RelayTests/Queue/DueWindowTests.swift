@@ -106,7 +106,9 @@ struct DueWindowTests {
     try desk.accept([12], priority: .interactive)
     #expect(desk.drain() == [Fixture.id(12)])
     // What is in flight is in the store's answer as well.
-    desk.window.refilled(Fixture.lane(Fixture.alpha), with: (1...6).map(Fixture.id), limit: 6, now: Fixture.start)
+    desk.window.refilled(
+      Fixture.lane(Fixture.alpha), with: DueMail(ids: (1...6).map(Fixture.id), nextDue: nil), limit: 6,
+      now: Fixture.start)
     #expect(desk.drain() == [Fixture.id(4), Fixture.id(5), Fixture.id(6), nil])
   }
 
@@ -149,10 +151,27 @@ struct DueWindowTests {
     desk.window.announce(Fixture.id(1))
     desk.window.markDirty(Fixture.lane(Fixture.alpha))
     #expect(desk.drain() == [nil])
-    desk.window.refilled(Fixture.lane(Fixture.alpha), with: [Fixture.id(1)], limit: 10, now: Fixture.start)
+    desk.window.refilled(
+      Fixture.lane(Fixture.alpha), with: DueMail(ids: [Fixture.id(1)], nextDue: nil), limit: 10, now: Fixture.start)
     #expect(desk.drain().isEmpty)
     desk.window.accepted(Fixture.queued(try Fixture.message(1)), at: Fixture.start)
     #expect(desk.drain() == [Fixture.id(1)])
+  }
+
+  @Test("recipients that fall due one after the other each bring the lane back at their moment")
+  func dueInTurn() throws {
+    let desk = try Desk()
+    desk.window.markDirty(desk.lane)
+    #expect(desk.drain() == [nil])
+    let later = Fixture.start + .seconds(5)
+    desk.window.refilled(
+      desk.lane, with: DueMail(ids: [Fixture.id(1)], nextDue: later), limit: 10, now: Fixture.start)
+    #expect(desk.drain() == [Fixture.id(1)])
+    #expect(desk.window.nextWake(now: Fixture.start, uptime: Self.zero) == Self.zero + .seconds(5))
+    guard case .refill(desk.lane, _)? = desk.window.next(now: later, uptime: Self.zero + .seconds(5)) else {
+      Issue.record("the lane is forgotten until the next survey")
+      return
+    }
   }
 
   @Test("a route at rest is left alone; then one delivery probes it, and a success opens it")
@@ -223,7 +242,8 @@ struct DueWindowTests {
     let desk = try Desk { $0.window = 2 }
     try desk.accept([1, 2, 3])
     #expect(desk.drain() == [Fixture.id(1), Fixture.id(2), nil])
-    desk.window.refilled(desk.lane, with: [1, 2].map(Fixture.id), limit: 2, now: Fixture.start)
+    desk.window.refilled(
+      desk.lane, with: DueMail(ids: [1, 2].map(Fixture.id), nextDue: nil), limit: 2, now: Fixture.start)
     #expect(desk.drain().isEmpty)
     #expect(desk.window.nextWake(now: Fixture.start, uptime: Self.zero) == Self.at(1))
   }

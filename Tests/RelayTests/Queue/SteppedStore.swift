@@ -52,7 +52,7 @@ struct SteppedStore: QueueStore {
     try await store.commit(message, body: body, event: event)
   }
   func lanes() async throws(StoreFault) -> [LaneSummary] { try await store.lanes() }
-  func due(in lane: Lane, at moment: UTCInstant, limit: Int) async throws(StoreFault) -> [QueueID] {
+  func due(in lane: Lane, at moment: UTCInstant, limit: Int) async throws(StoreFault) -> DueMail {
     try await store.due(in: lane, at: moment, limit: limit)
   }
   func message(_ id: QueueID) async throws(StoreFault) -> QueuedMessage? {
