@@ -6,7 +6,9 @@ import SMTPSessions
 extension DeliveryJob {
   /// The envelope for some of the job's recipients. What the server can't take of it is left out, or a fault, where
   /// the session sees what it offers.
-  func transaction(for recipients: some Sequence<QueuedRecipient>) -> Transaction {
+  func transaction(
+    for recipients: some Sequence<QueuedRecipient>, _ vouching: Vouching = .nobody
+  ) -> Transaction {
     let envelope = message.message
     var parameters = MailParameters()
     parameters.size = message.size
@@ -14,9 +16,8 @@ extension DeliveryJob {
     parameters.usesSMTPUTF8 = envelope.usesSMTPUTF8
     parameters.envelopeID = envelope.envelopeID
     parameters.deliveryReportContent = envelope.reportContent
-    // RFC 4954 §5: to a server that we authenticate to, mail goes as AUTH=<>, since we let no client vouch for who
-    // submitted it first (Decisions/0007). The session leaves it out where the server doesn't know AUTH or us.
-    parameters.authenticatedSender = .null
+    // The session leaves it out where the server doesn't know AUTH or us.
+    if case .nobody = vouching { parameters.authenticatedSender = .null }
     var transaction = Transaction(reversePath: envelope.reversePath, parameters: parameters)
     transaction.recipients = recipients.map { queued in
       var parameters = RecipientParameters()

@@ -56,6 +56,7 @@ struct PooledDelivery: Sendable {
     // RFC 5321 §4.5.3.1.8: a hundred at once; RFC 9422 §4.2: fewer where the server says so.
     let limit = conversation.capabilities.limits?.recipientMaximum ?? ClientConversation.maximumRecipients
     var rest = job.recipients[...]
+    var vouching = Vouching.nobody
     while !rest.isEmpty {
       let batch = rest.prefix(min(limit, ClientConversation.maximumRecipients))
       rest = rest.dropFirst(batch.count)
@@ -64,14 +65,14 @@ struct PooledDelivery: Sendable {
         attempt.outcomes += batch.map { ($0.number, .fault(fault)) }
         continue
       }
-      let answers: [RecipientAnswer]
-      do throws(StoreFault) {
-        let body = try await job.openBody()
-        answers = await conversation.transact(
-          job.transaction(for: batch), body: StoredBody(prefix: job.message.message.prefix, body: body))
-      } catch {
-        let fault = DialogueFault(.content, .local(error.explanation))
-        answers = batch.map { _ in .fault(fault) }
+      var answers = await transact(job, batch, vouching, over: conversation)
+      if conversation.isOpen, !conversation.capabilities.mechanisms.isEmpty,
+        answers.allSatisfy(\.refusesMailParameters)
+      {
+        // RFC 4954 §3: who offers AUTH takes AUTH= with MAIL. Some don't, and their users want their mail all the same.
+        vouching = .unsaid
+        answers = await transact(job, batch, vouching, over: conversation)
+        attempt.transactions += 1
       }
       if attempt.transactions == 0 { attempt.diedUnheard = !conversation.isOpen && answers.allSatisfy(\.isUnheard) }
       attempt.transactions += 1
@@ -79,9 +80,39 @@ struct PooledDelivery: Sendable {
     }
     return attempt
   }
+
+  private func transact(
+    _ job: DeliveryJob, _ recipients: ArraySlice<QueuedRecipient>, _ vouching: Vouching,
+    over conversation: ClientConversation
+  ) async -> [RecipientAnswer] {
+    do throws(StoreFault) {
+      let body = try await job.openBody()
+      return await conversation.transact(
+        job.transaction(for: recipients, vouching), body: StoredBody(prefix: job.message.message.prefix, body: body))
+    } catch {
+      let fault = DialogueFault(.content, .local(error.explanation))
+      return recipients.map { _ in .fault(fault) }
+    }
+  }
+}
+
+/// What MAIL says of who submitted a message first (RFC 4954 §5).
+enum Vouching: Hashable, Sendable {
+  /// `AUTH=<>`, to a server that we authenticate to: no client of ours is believed (Decisions/0007).
+  case nobody
+  /// Nothing, to a server that offers AUTH and doesn't know the parameter.
+  case unsaid
 }
 
 extension RecipientAnswer {
+  /// MAIL was refused for a parameter, or so it may be read: RFC 5321 §4.1.1.11 has 555 for it, older servers 501 or 504.
+  fileprivate var refusesMailParameters: Bool {
+    guard case .fault(let fault) = self, fault.stage == .mail, case .reply(let reply) = fault.cause else {
+      return false
+    }
+    return [501, 504, 555].contains(reply.code.rawValue)
+  }
+
   /// The connection was lost, or the server said goodbye, when nothing but MAIL had been said.
   fileprivate var isUnheard: Bool {
     guard case .fault(let fault) = self else { return false }

@@ -49,6 +49,21 @@ struct SmarthostDelivererTests {
     }
   }
 
+  @Test("a server that offers AUTH and refuses AUTH= gets the mail without it, once")
+  func authParameterRefused() async throws {
+    for (refusal, messages) in [("555 5.5.4 unknown parameter", 1), ("501 syntax", 1), ("550 5.7.1 no", 0)] {
+      let server = ScriptedServer { _, line in
+        if line.hasPrefix("MAIL"), line.hasSuffix("AUTH=<>") { return .say("\(refusal)\r\n") }
+        return ScriptedServer.agreeable(line, ehlo: ["AUTH PLAIN"])
+      }
+      let smarthost = try deliverer(server, .implicit, .password(user: "alice", Secret("wonderland")))
+      let result = await smarthost.deliver(try DeliveryFixture().job())
+      #expect(describe(result).allSatisfy { $0.hasSuffix("delivered") } == (messages == 1))
+      #expect(server.connections.map(\.messages.count) == [messages])
+      #expect(server.connections[0].lines.count { $0.hasPrefix("MAIL") } == 1 + messages)
+    }
+  }
+
   @Test("8BIT-001: eight bits arrive as they were where they are offered a way, and go nowhere else")
   func eightBit() async throws {
     for isOffered in [true, false] {
