@@ -103,6 +103,8 @@ public struct Configuration: Sendable {
   }
 
   public struct Limits: Hashable, Sendable {
+    /// The most that `limits.message_size` may be.
+    public static let largestMessageSize: ByteCount = .mebibytes(4_096)
     public var session: ServerLimits
     public var connections: Int
     public var connectionsPerAddress: Int

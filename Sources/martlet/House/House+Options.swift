@@ -21,8 +21,8 @@ extension StoreOptions {
     history = configuration.queue.history
     freeSpaceFloor = configuration.queue.spaceFloor
     spillThreshold = ByteCount(configuration.limits.memoryInFlight.bytes / 2)
-    // Whatever SIZE announces must find its place, and so must a report that returns it.
-    longestBody = max(longestBody, ByteCount(configuration.limits.session.messageSize.bytes + (1 << 20)))
+    // Whatever SIZE may announce after a reload must find its place, and so must a report that returns it.
+    longestBody = ByteCount(Configuration.Limits.largestMessageSize.bytes + (1 << 20))
     if let segmentSize { self.segmentSize = segmentSize }
   }
 }
