@@ -127,11 +127,16 @@ public actor Authenticator {
   }
 
   /// Judges a finished SCRAM exchange. May take seconds, as `verify`.
-  public func finishedSCRAM(user: String, proven: Bool, from address: IPAddress) async -> AuthenticationVerdict {
+  ///
+  /// `provenSalt` is of the keys that were proven, nil where none were. A password that was changed meanwhile has other
+  /// keys: the old one ends at once.
+  public func finishedSCRAM(
+    user: String, provenSalt: [UInt8]?, from address: IPAddress
+  ) async -> AuthenticationVerdict {
     switch throttle.admit(user: user, address: address, at: clock.uptime) {
     case .refused(let until): return .throttled(until: until)
     case .admitted(let attempt):
-      guard proven, let found = usableUser(UserName.fold(user)), found.scramKeys != nil else {
+      guard let provenSalt, let found = usableUser(UserName.fold(user)), found.scramKeys?.salt == provenSalt else {
         await holdBack(throttle.failed(attempt, at: clock.uptime))
         return .rejected
       }

@@ -61,6 +61,23 @@ public struct Configuration: Sendable {
     case maildir(path: String)
     case lmtp(DialTarget)
     case discard
+
+    fileprivate var isVerified: Bool {
+      switch self {
+      case .lmtp(.host): true
+      case .lmtp(.address), .lmtp(.unixSocket), .maildir, .discard: false
+      }
+    }
+  }
+
+  /// Whether mail goes to a next hop that proves its name by a certificate: a smarthost, or LMTP on another machine.
+  public var hasVerifiedNextHop: Bool {
+    let destinations = domains.map(\.deliver)
+    return switch outbound.route {
+    case .smarthost: true
+    case .local(let destination): (destinations + [destination]).contains(where: \.isVerified)
+    case .none: destinations.contains(where: \.isVerified)
+    }
   }
 
   public struct Outbound: Hashable, Sendable {

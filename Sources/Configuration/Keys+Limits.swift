@@ -11,7 +11,8 @@ extension Keys {
   static let sizeLimits: [Limit<ByteCount>] = [
     // RFC 1870 leaves it to us; RFC 5321 §4.5.3.1.7 asks for 64 KiB at least.
     limit(
-      "message_size", \.session.messageSize, .kibibytes(64) ... Configuration.Limits.largestMessageSize, "RFC 5321 §4.5.3.1.7",
+      "message_size", \.session.messageSize, .kibibytes(64)...Configuration.Limits.largestMessageSize,
+      "RFC 5321 §4.5.3.1.7",
       "The largest message, as SIZE announces it (RFC 1870)."),
     limit(
       "memory_in_flight", \.memoryInFlight, .mebibytes(16) ... .mebibytes(1 << 20), nil,

@@ -204,11 +204,12 @@ public struct SurroundingsCheck: Sendable {
   }
 
   private func checkTrustRoots(_ report: inout Report) {
-    if report.configuration.trustRoots.isEmpty, case .smarthost = report.configuration.outbound.route {
+    if report.configuration.trustRoots.isEmpty, report.configuration.hasVerifiedNextHop {
       do {
         try loadTrustRoots(nil)
       } catch {
-        report.add(.error, "\(error)", at: "outbound.smarthost", remedy: "or name a PEM file in tls.trust_roots")
+        report.add(
+          .error, "\(error)", at: "outbound.smarthost", "domains", remedy: "or name a PEM file in tls.trust_roots")
       }
     }
     for path in report.configuration.trustRoots {

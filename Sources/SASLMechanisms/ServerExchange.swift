@@ -7,7 +7,8 @@ public enum ServerStep: Sendable {
   case challenge([UInt8])
   case verify(PasswordClaim)
   case lookUpSCRAMKeys(user: String)
-  case finishedSCRAM(user: String, proven: Bool)
+  /// `provenSalt` names the keys that the client has proven to know the password of; nil where it has not.
+  case finishedSCRAM(user: String, provenSalt: [UInt8]?)
   /// The message can't be read as this mechanism's: 501 or 535 as the fault says.
   case fault(SASLFault)
 }
@@ -79,11 +80,11 @@ public struct ServerExchange: Sendable {
         return .lookUpSCRAMKeys(user: message.user)
       case .scramFinal(let conversation):
         return try receiveSCRAMFinal(response, conversation)
-      case .scramAcknowledgement(let user):
+      case .scramAcknowledgement(let user, let salt):
         // RFC 4422 §5: where success carries no data, the server's last message is answered by an empty response.
         guard response.isEmpty else { throw .malformed }
         state = .finished
-        return .finishedSCRAM(user: user, proven: true)
+        return .finishedSCRAM(user: user, provenSalt: salt)
       case .ready, .scramKeys, .finished:
         throw .malformed
       }
@@ -106,11 +107,11 @@ public struct ServerExchange: Sendable {
     let user = conversation.clientFirst.user
     switch try conversation.judge(SCRAMClientFinal(response)) {
     case .proven(let serverFinal):
-      state = .scramAcknowledgement(user: user)
+      state = .scramAcknowledgement(user: user, salt: conversation.keys.salt)
       return .challenge(serverFinal)
     case .unproven:
       state = .finished
-      return .finishedSCRAM(user: user, proven: false)
+      return .finishedSCRAM(user: user, provenSalt: nil)
     }
   }
 
@@ -127,7 +128,7 @@ public struct ServerExchange: Sendable {
     case scramFirst
     case scramKeys(SCRAMClientFirst)
     case scramFinal(SCRAMServerConversation)
-    case scramAcknowledgement(user: String)
+    case scramAcknowledgement(user: String, salt: [UInt8])
     case finished
   }
 }

@@ -37,11 +37,16 @@ struct AuthenticatorSCRAMTests {
   @Test("a proven exchange is accepted; an unproven one, or one of a user who may not, is rejected after a delay")
   func verdicts() async throws {
     let authenticator = try authenticator()
-    #expect(shown(await authenticator.finishedSCRAM(user: "App", proven: true, from: bench.home)) == "accepted app")
+    #expect(
+      shown(await authenticator.finishedSCRAM(user: "App", provenSalt: keys.salt, from: bench.home)) == "accepted app")
     #expect(bench.clock.slept.isEmpty)
-    #expect(shown(await authenticator.finishedSCRAM(user: "gone", proven: true, from: bench.home)) == "rejected")
-    #expect(shown(await authenticator.finishedSCRAM(user: "bare", proven: false, from: bench.home)) == "rejected")
-    #expect(bench.clock.slept == [.seconds(1), .seconds(2)])
+    // The password was changed while the exchange ran: the old one's keys prove nothing any more.
+    #expect(
+      shown(await authenticator.finishedSCRAM(user: "app", provenSalt: [1, 2, 3], from: bench.home)) == "rejected")
+    #expect(
+      shown(await authenticator.finishedSCRAM(user: "gone", provenSalt: keys.salt, from: bench.home)) == "rejected")
+    #expect(shown(await authenticator.finishedSCRAM(user: "bare", provenSalt: nil, from: bench.home)) == "rejected")
+    #expect(bench.clock.slept == [.seconds(1), .seconds(2), .seconds(4)])
     #expect(bench.verifier.hashes.isEmpty)
   }
 
@@ -49,14 +54,15 @@ struct AuthenticatorSCRAMTests {
   func throttled() async throws {
     let authenticator = try authenticator()
     for _ in 0..<10 {
-      #expect(shown(await authenticator.finishedSCRAM(user: "app", proven: false, from: bench.home)) == "rejected")
+      #expect(shown(await authenticator.finishedSCRAM(user: "app", provenSalt: nil, from: bench.home)) == "rejected")
     }
     let locked = await authenticator.scramKeys(for: "app", from: bench.home)
     #expect(locked.salt == keys.salt && locked.iterations == keys.iterations)
     #expect(!locked.storedKey.isEqual(inConstantTimeTo: keys.storedKey))
     #expect(!locked.serverKey.isEqual(inConstantTimeTo: keys.serverKey))
     #expect(
-      shown(await authenticator.finishedSCRAM(user: "app", proven: true, from: bench.home)) == "throttled until 900")
+      shown(await authenticator.finishedSCRAM(user: "app", provenSalt: keys.salt, from: bench.home))
+        == "throttled until 900")
   }
 
   @Test("without any user's keys the decoys have the shape of those we make")
@@ -93,11 +99,11 @@ struct AuthenticatorSCRAMTests {
       }
       step = server.receive(empty)
     }
-    guard case .finishedSCRAM(let finished, let proven) = step else {
+    guard case .finishedSCRAM(let finished, let salt) = step else {
       Issue.record("not finished")
       return
     }
-    let verdict = shown(await authenticator.finishedSCRAM(user: finished, proven: proven, from: bench.home))
+    let verdict = shown(await authenticator.finishedSCRAM(user: finished, provenSalt: salt, from: bench.home))
     #expect(verdict == (user == "app" ? "accepted app" : "rejected"))
     #expect(client.outcome == (user == "app" ? .authenticated : .failed(.endedEarly)))
   }

@@ -181,6 +181,13 @@ struct SurroundingsCheckTests {
     #expect(withoutFile != Self.text)
     let missing = try check(withoutFile, rootsAreGood: false)
     #expect(missing.count == 1 && missing[0].hasSuffix("error: the system: no certificate"))
+    // LMTP on another machine shows a certificate too; a socket of this one shows none.
+    let start = try #require(withoutFile.range(of: "outbound:")).lowerBound
+    let local = String(withoutFile[..<start]) + "outbound: {route: none}\n"
+    #expect(try check(local, rootsAreGood: false) == [])
+    let remote = local.replacing("unix:/run/lmtp", with: "mail.example.net:24")
+    #expect(
+      try check(remote, rootsAreGood: false).contains { $0.hasSuffix("error: the system: no certificate") })
   }
 
   @Test("mail can be put where it is to go")

@@ -10,7 +10,7 @@ func shown(_ step: ServerStep) -> String {
   case .verify(let claim):
     "verify \(claim.user)|" + claim.password.withExposedBytes { String(decoding: $0, as: UTF8.self) }
   case .lookUpSCRAMKeys(let user): "keys of \(user)"
-  case .finishedSCRAM(let user, let proven): "finished \(user) \(proven)"
+  case .finishedSCRAM(let user, let salt): "finished \(user) \(salt != nil)"
   case .fault(let fault): "\(fault)"
   }
 }

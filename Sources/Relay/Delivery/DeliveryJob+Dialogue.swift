@@ -7,7 +7,7 @@ extension DeliveryJob {
   /// The envelope for some of the job's recipients. What the server can't take of it is left out, or a fault, where
   /// the session sees what it offers.
   func transaction(
-    for recipients: some Sequence<QueuedRecipient>, _ vouching: Vouching = .nobody
+    for recipients: some Sequence<QueuedRecipient>, _ vouching: Vouching
   ) -> Transaction {
     let envelope = message.message
     var parameters = MailParameters()

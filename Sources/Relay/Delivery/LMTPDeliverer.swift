@@ -41,7 +41,9 @@ public struct LMTPDeliverer: Deliverer {
       identity: settings.identity, dialect: .lmtp, security: security, timeouts: settings.timeouts, observe: observe)
     plan.timeouts.idle = settings.pool.idleTime
     let (finished, target) = (plan, settings.target)
-    delivery = PooledDelivery(name: target.description, pool: ConnectionPool(settings.pool)) {
+    delivery = PooledDelivery(
+      name: target.description, pool: ConnectionPool(settings.pool), vouching: .unsaid
+    ) {
       () async throws(DeliveryFault) in
       do throws(DialogueFault) {
         return try await ClientConversation.open(finished, to: target, by: dialer)

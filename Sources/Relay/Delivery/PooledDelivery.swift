@@ -8,6 +8,8 @@ struct PooledDelivery: Sendable {
   /// The next hop as a person knows it.
   let name: String
   let pool: ConnectionPool
+  /// What MAIL says where nothing is known of the server.
+  let vouching: Vouching
   let connect: @Sendable () async throws(DeliveryFault) -> ClientConversation
 
   func deliver(_ job: DeliveryJob) async -> DeliveryResult {
@@ -56,7 +58,7 @@ struct PooledDelivery: Sendable {
     // RFC 5321 §4.5.3.1.8: a hundred at once; RFC 9422 §4.2: fewer where the server says so.
     let limit = conversation.capabilities.limits?.recipientMaximum ?? ClientConversation.maximumRecipients
     var rest = job.recipients[...]
-    var vouching = Vouching.nobody
+    var vouching = vouching
     while !rest.isEmpty {
       let batch = rest.prefix(min(limit, ClientConversation.maximumRecipients))
       rest = rest.dropFirst(batch.count)
@@ -66,7 +68,7 @@ struct PooledDelivery: Sendable {
         continue
       }
       var answers = await transact(job, batch, vouching, over: conversation)
-      if conversation.isOpen, !conversation.capabilities.mechanisms.isEmpty,
+      if vouching == .nobody, conversation.isOpen,
         answers.allSatisfy(\.refusesMailParameters)
       {
         // RFC 4954 §3: who offers AUTH takes AUTH= with MAIL. Some don't, and their users want their mail all the same.
@@ -100,7 +102,7 @@ struct PooledDelivery: Sendable {
 enum Vouching: Hashable, Sendable {
   /// `AUTH=<>`, to a server that we authenticate to: no client of ours is believed (Decisions/0007).
   case nobody
-  /// Nothing, to a server that offers AUTH and doesn't know the parameter.
+  /// Nothing, where we don't authenticate, and to a server that doesn't know the parameter.
   case unsaid
 }
 

@@ -53,7 +53,10 @@ public struct SmarthostDeliverer: Deliverer {
     derive: @escaping @Sendable (SCRAMDerivation) async -> SaltedPassword = { $0.run() },
     observe: (@Sendable (DialogueLine) -> Void)? = nil
   ) {
-    delivery = PooledDelivery(name: settings.host.description, pool: ConnectionPool(settings.pool)) {
+    delivery = PooledDelivery(
+      name: settings.host.description, pool: ConnectionPool(settings.pool),
+      vouching: settings.credentials == nil ? .unsaid : .nobody
+    ) {
       () async throws(DeliveryFault) in
       var plan = settings.plan
       plan.derive = derive

@@ -74,10 +74,13 @@ public final class Intake: ServerConduct {
     return .later { await authenticator.scramKeys(for: user, from: session.peer.address) }
   }
 
-  public func finishedSCRAM(user: String, proven: Bool, _ session: SessionFacts) -> Prompt<AuthenticationAnswer> {
+  public func finishedSCRAM(
+    user: String, provenSalt: [UInt8]?, _ session: SessionFacts
+  ) -> Prompt<AuthenticationAnswer> {
     let authenticator = authenticator
     return .later {
-      let verdict = await authenticator.finishedSCRAM(user: user, proven: proven, from: session.peer.address)
+      let verdict = await authenticator.finishedSCRAM(
+        user: user, provenSalt: provenSalt, from: session.peer.address)
       return .init(verdict)
     }
   }

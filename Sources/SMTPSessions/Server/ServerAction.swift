@@ -26,7 +26,7 @@ public enum ServerQuestion: Sendable {
   case connect
   case verify(PasswordClaim)
   case scramKeys(user: String)
-  case finishedSCRAM(user: String, proven: Bool)
+  case finishedSCRAM(user: String, provenSalt: [UInt8]?)
   case mail(ReversePath, MailParameters)
   case recipient(ForwardPath, RecipientParameters)
   /// All content is there. Answered by the final reply.

@@ -15,7 +15,7 @@ public protocol ServerConduct: Sendable {
   /// SCRAM: the stored keys; made up from a server secret for a user that isn't there (RFC 5802 §5, project).
   func scramKeys(for user: String, _ session: SessionFacts) -> Prompt<SCRAMKeys>
   /// SCRAM: the exchange ended; `proof` says whether the client proved the password.
-  func finishedSCRAM(user: String, proven: Bool, _ session: SessionFacts) -> Prompt<AuthenticationAnswer>
+  func finishedSCRAM(user: String, provenSalt: [UInt8]?, _ session: SessionFacts) -> Prompt<AuthenticationAnswer>
 
   func mail(_ path: ReversePath, _ parameters: MailParameters, _ session: SessionFacts) -> Prompt<CommandAnswer>
   func recipient(

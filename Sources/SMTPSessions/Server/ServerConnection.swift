@@ -85,7 +85,11 @@ public final class ServerConnection: WireDelegate {
 
   public func tick() {
     guard end == nil, !isAwaiting else { return }
-    if isShuttingDown && session.isBetweenTransactions { return finish(.shuttingDown, .shutDown) }
+    if isShuttingDown && session.isBetweenTransactions {
+      // No octet of SMTP goes before the handshake where TLS comes first (RFC 8314 §3.3).
+      let awaitsTLS = facts.role == .submissions && facts.tls == nil
+      return finish(awaitsTLS ? nil : .shuttingDown, .shutDown)
+    }
     let now = wire.uptime
     guard now > stepDeadline || contentDeadline.map({ now > $0 }) == true else { return }
     finish(.timedOut, .timedOut)
@@ -182,8 +186,8 @@ public final class ServerConnection: WireDelegate {
       settle(conduct.verify(claim, facts)) { $0.answer(authentication: $1, user: claim.user) }
     case .scramKeys(let user):
       settle(conduct.scramKeys(for: user, facts)) { $0.answer(.scramKeys($1)) }
-    case .finishedSCRAM(let user, let proven):
-      settle(conduct.finishedSCRAM(user: user, proven: proven, facts)) { $0.answer(authentication: $1, user: user) }
+    case .finishedSCRAM(let user, let salt):
+      settle(conduct.finishedSCRAM(user: user, provenSalt: salt, facts)) { $0.answer(authentication: $1, user: user) }
     case .mail(let path, let parameters):
       settle(conduct.mail(path, parameters, facts)) { $0.answer(.command($1)) }
     case .recipient(let path, let parameters):

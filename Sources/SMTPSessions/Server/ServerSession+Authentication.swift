@@ -60,9 +60,9 @@ extension ServerSession {
     case .lookUpSCRAMKeys(let user):
       phase = .awaiting(.authentication(exchange))
       return .ask(.scramKeys(user: user))
-    case .finishedSCRAM(let user, let proven):
+    case .finishedSCRAM(let user, let salt):
       phase = .awaiting(.authentication(exchange))
-      return .ask(.finishedSCRAM(user: user, proven: proven))
+      return .ask(.finishedSCRAM(user: user, provenSalt: salt))
     case .fault(.malformed):
       phase = .command
       return refuseJunk(.authenticationMalformed)

@@ -135,6 +135,8 @@ private struct ReloadReport {
   var trouble: [String] = []
 
   var outcome: ReloadOutcome {
-    done.isEmpty ? .failure(ControlFault(.failed, trouble.joined(separator: "; "))) : .success(done)
+    guard !trouble.isEmpty else { return .success(done) }
+    let rest = done.isEmpty ? "" : "; read again all the same: \(done.joined(separator: ", "))"
+    return .failure(ControlFault(.failed, trouble.joined(separator: "; ") + rest))
   }
 }

@@ -75,15 +75,10 @@ extension SmarthostDeliverer.Settings {
 }
 
 extension TrustRoots {
-  /// Whom a smarthost's certificate is judged by. Nil where there is no smarthost and no file is named: a system without
+  /// Whom a next hop's certificate is judged by. Nil where none shows one and no file is named: a system without
   /// authorities can serve too.
   init?(for configuration: Configuration) throws(TrustRootsFault) {
-    let isNeeded =
-      switch configuration.outbound.route {
-      case .none, .local: false
-      case .smarthost: true
-      }
-    guard isNeeded || !configuration.trustRoots.isEmpty else { return nil }
+    guard configuration.hasVerifiedNextHop || !configuration.trustRoots.isEmpty else { return nil }
     self = try .files(configuration.trustRoots)
   }
 }

@@ -38,8 +38,10 @@ final class ScriptedConduct: ServerConduct {
   func scramKeys(for user: String, _ session: SessionFacts) -> Prompt<SCRAMKeys> {
     prompt(SCRAMKeys(salt: [1, 2, 3, 4], iterations: 4096, storedKey: Secret([0]), serverKey: Secret([0])))
   }
-  func finishedSCRAM(user: String, proven: Bool, _ session: SessionFacts) -> Prompt<AuthenticationAnswer> {
-    prompt(proven ? .accepted(user: user) : .refused(.authenticationFailed))
+  func finishedSCRAM(
+    user: String, provenSalt: [UInt8]?, _ session: SessionFacts
+  ) -> Prompt<AuthenticationAnswer> {
+    prompt(provenSalt == [1, 2, 3, 4] ? .accepted(user: user) : .refused(.authenticationFailed))
   }
   func mail(_ path: ReversePath, _ parameters: MailParameters, _ session: SessionFacts) -> Prompt<CommandAnswer> {
     guard path.description != "<evil@example.com>" else {

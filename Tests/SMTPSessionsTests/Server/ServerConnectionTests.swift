@@ -294,6 +294,14 @@ struct ServerConnectionTests {
     #expect(busy.wire.isClosed)
   }
 
+  @Test("shutting down says nothing where TLS comes first and hasn't come")
+  func shutDownBeforeTLS() throws {
+    let stage = try Stage(role: .submissions, opens: false)
+    stage.connection.shutDown()
+    #expect(stage.wire.takeWritten() == "")
+    #expect(stage.wire.isClosed)
+  }
+
   @Test("SMTP-022: a client that sends one message behind the other hears 421 behind the one under way")
   func shutDownBetween() throws {
     let stage = try Stage(role: .relay)
