@@ -26,8 +26,8 @@ extension DueWindow {
 
   enum Standing {
     case ready(QueuedMessage?)
-    /// Being delivered, or in an operator's hands.
-    case taken
+    /// Being delivered, or in an operator's hands, since so many operators' words.
+    case taken(words: Int)
   }
 
   struct LaneState {

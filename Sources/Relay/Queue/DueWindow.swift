@@ -16,16 +16,18 @@ struct Errand: Hashable, Sendable {
 /// served, and a lane that is *dirty*, for which the store may hold more than the window shows, is asked for again.
 /// Routes are served in turn, in each route its lanes in turn, in each lane the urgent mail first.
 struct DueWindow {
-  var options: QueueRunner.Options
-  var routes: RouteTable
+  private(set) var options: QueueRunner.Options
+  private(set) var routes: RouteTable
   private(set) var lanes: OrderedDictionary<Lane, LaneState> = [:]
   private(set) var routeStates: OrderedDictionary<RouteKey, RouteState> = [:]
   private var routeTurn: Deque<RouteKey> = []
   private var standings: [Errand: Standing] = [:]
-  /// Ids that are being committed: the fast path brings them, so the store's word of them is left aside.
-  private var announced: Set<QueueID> = []
-  /// Errands being delivered of which an operator has spoken meanwhile.
-  private var spokenOf: Set<Errand> = []
+  /// Ids that are being committed: the fast path brings them, so the store's word of them is left aside. With the
+  /// operators' words at that moment.
+  private var announced: [QueueID: Int] = [:]
+  /// How often an operator's word changed a message, whichever. One count for all: a message that nobody spoke of is
+  /// read once more at worst.
+  private var words = 0
   private(set) var heldMessages = 0
   private var earliestDue: UTCInstant?
   private var surveyDue: Uptime
@@ -39,12 +41,13 @@ struct DueWindow {
 
   // MARK: What comes in
 
-  mutating func announce(_ id: QueueID) { announced.insert(id) }
-  mutating func withdraw(_ id: QueueID) { announced.remove(id) }
+  mutating func announce(_ id: QueueID) { announced[id] = words }
+  mutating func withdraw(_ id: QueueID) { announced[id] = nil }
 
-  /// Mail that was just made durable. A message that was announced is served without a look into the store.
+  /// Mail that was just made durable. A message that was announced is served without a look into the store, unless an
+  /// operator may have found it there in the meantime.
   mutating func accepted(_ message: QueuedMessage, at now: UTCInstant) {
-    let wasAnnounced = announced.remove(message.id) != nil
+    let isCurrent = announced.removeValue(forKey: message.id) == words
     var seen: OrderedSet<Lane> = []
     for recipient in message.recipients where recipient.state == .queued {
       let lane = Lane(route: recipient.recipient.route, account: message.message.account ?? "")
@@ -54,7 +57,7 @@ struct DueWindow {
       }
       guard seen.append(lane).inserted else { continue }
       enqueue(
-        Errand(id: message.id, lane: lane), priority: message.message.priority, message: wasAnnounced ? message : nil)
+        Errand(id: message.id, lane: lane), priority: message.message.priority, message: isCurrent ? message : nil)
     }
   }
 
@@ -161,7 +164,7 @@ struct DueWindow {
 
   private mutating func take(_ errand: Errand) {
     if case .ready(.some)? = standings[errand] { heldMessages -= 1 }
-    standings[errand] = .taken
+    standings[errand] = .taken(words: words)
   }
 
   private mutating func wakeLanes(_ now: UTCInstant) {
@@ -204,7 +207,7 @@ struct DueWindow {
     var isFresh = false
     for id in mail.ids {
       let errand = Errand(id: id, lane: lane)
-      guard standings[errand] == nil, !announced.contains(id) else { continue }
+      guard standings[errand] == nil, announced[id] == nil else { continue }
       standings[errand] = .ready(nil)
       lanes[lane]?.fetched.append(id)
       isFresh = true
@@ -220,14 +223,16 @@ struct DueWindow {
   mutating func finished(
     _ errand: Errand, verdict: Verdict, generation: Int, nextDue: UTCInstant?, now: UTCInstant, uptime: Uptime
   ) {
+    let wasSpokenOf = wasSpokenOf(errand)
     standings[errand] = nil
-    spokenOf.remove(errand)
     lanes[errand.lane]?.inFlight -= 1
     let route = errand.lane.route
     routeStates[route]?.inFlight -= 1
     if let nextDue {
       nextDue <= now ? markDirty(errand.lane) : mailWillBeDue(at: nextDue, in: errand.lane)
     }
+    // What the delivery knew of the message's other recipients may be old.
+    if wasSpokenOf { markDirty(errand.lane) }
     switch verdict {
     case .nothing:
       routeStates[route]?.backOff.endedWithoutAnswer(of: generation)
@@ -258,12 +263,9 @@ struct DueWindow {
 
   // MARK: Operators
 
-  /// Takes a message's errand out of the runner's hands; false when it is being delivered, which is then marked.
+  /// Takes a message's errand out of the runner's hands; false when it is being delivered, or in another operator's.
   mutating func claim(_ errand: Errand) -> Bool {
-    if case .taken? = standings[errand] {
-      spokenOf.insert(errand)
-      return false
-    }
+    if case .taken? = standings[errand] { return false }
     take(errand)
     lanes[errand.lane, default: LaneState()].inFlight += 1
     return true
@@ -272,13 +274,32 @@ struct DueWindow {
   /// Gives it back; the store says what remains to be done.
   mutating func unclaim(_ errand: Errand) {
     standings[errand] = nil
-    spokenOf.remove(errand)
     lanes[errand.lane]?.inFlight -= 1
     markDirty(errand.lane)
   }
 
-  /// Whether an operator spoke of it since its delivery began.
-  func wasSpokenOf(_ errand: Errand) -> Bool { spokenOf.contains(errand) }
+  /// An operator's word has changed a message. Said in the message's turn, so that an outcome that comes behind it knows.
+  mutating func spoken() { words += 1 }
 
-  mutating func open(_ route: RouteKey) { routeStates[route]?.backOff.open() }
+  /// Whether an operator may have changed it since its delivery began.
+  func wasSpokenOf(_ errand: Errand) -> Bool {
+    guard case .taken(let words)? = standings[errand] else { return false }
+    return words != self.words
+  }
+
+  /// Mail of the lane is due by an operator's word, and its route is tried again.
+  mutating func hurry(_ lane: Lane) {
+    routeStates[lane.route]?.backOff.open()
+    markDirty(lane)
+  }
+
+  // MARK: Configuration
+
+  /// Takes new routes for the old. Each is tried at once, for what it rested from may be mended; and what comes of
+  /// deliveries under way says nothing of it.
+  mutating func replace(routes: RouteTable, options: QueueRunner.Options) {
+    self.routes = routes
+    self.options = options
+    for route in routeStates.keys { routeStates[route]?.backOff.renew() }
+  }
 }

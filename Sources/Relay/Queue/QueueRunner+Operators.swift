@@ -43,6 +43,8 @@ extension QueueRunner {
   ) async throws(StoreFault) -> Int {
     var count = 0
     var last: QueueID?
+    // What was changed before the store refused the rest is served as well.
+    defer { raise() }
     while true {
       let page = try await store.list(filter, after: last, limit: QueueRunner.operatorPage)
       for message in page {
@@ -51,7 +53,6 @@ extension QueueRunner {
       guard page.count == QueueRunner.operatorPage, let end = page.last else { break }
       last = end.id
     }
-    raise()
     return count
   }
 
@@ -66,7 +67,8 @@ extension QueueRunner {
     defer {
       withState { runner in
         for lane in claimed { runner.window.unclaim(Errand(id: listed.id, lane: lane)) }
-        if kind == .rescheduled || kind == .released { for lane in lanes { runner.window.open(lane.route) } }
+        // Also those that weren't claimed: whoever had them in hand may have given them back before the word was kept.
+        if kind == .rescheduled || kind == .released { for lane in lanes { runner.window.hurry(lane) } }
       }
     }
     await turns.take(listed.id)
@@ -88,6 +90,7 @@ extension QueueRunner {
       // It left the queue in the meantime.
       return 0
     }
+    withState { $0.window.spoken() }
     return chosen.count
   }
 

@@ -86,11 +86,10 @@ public final class QueueRunner: Sendable {
   // MARK: Configuration and end
 
   /// Puts a new configuration in place of the old, whole. Deliveries under way end on their old route, and what came of
-  /// them is judged by the new options.
+  /// them is judged by the new options. Routes at rest are tried again at once.
   public func replace(routes: RouteTable, routing: Routing, options: Options) {
     state.withLock { state in
-      state.window.routes = routes
-      state.window.options = options
+      state.window.replace(routes: routes, options: options)
       state.routing = routing
     }
     wake.raise()

@@ -42,7 +42,11 @@ struct RouteBackOff: Hashable, Sendable {
   }
 
   mutating func open() {
-    guard failures > 0 else { return }
+    if failures > 0 { renew() }
+  }
+
+  /// Starts anew: no delivery that has begun counts any more.
+  mutating func renew() {
     failures = 0
     generation += 1
     isProbing = false

@@ -237,6 +237,21 @@ struct DueWindowTests {
     #expect(desk.drain() == [nil])
   }
 
+  @Test("a message that was changed by an operator before its commit was answered is read again")
+  func spokenOfWhileAnnounced() throws {
+    for isSpokenOf in [false, true] {
+      let desk = try Desk()
+      desk.window.announce(Fixture.id(1))
+      if isSpokenOf {
+        #expect(desk.claim(1))
+        desk.window.spoken()
+        desk.window.unclaim(desk.errand(1))
+      }
+      desk.window.accepted(Fixture.queued(try Fixture.message(1)), at: Fixture.start)
+      #expect(desk.window.heldMessages == (isSpokenOf ? 0 : 1))
+    }
+  }
+
   @Test("a store that shows only what is known already isn't asked again at once")
   func staleRefill() throws {
     let desk = try Desk { $0.window = 2 }

@@ -148,4 +148,86 @@ struct OperatorRaceTests {
       }
     }
   }
+
+  /// Alpha refuses the first time, and from then on takes ten seconds for each delivery.
+  private func refuseOnce(_ house: QueueHarness, then ending: Ending) {
+    house.alpha.follow { [clock = house.clock] job in
+      guard job.recipients[0].attempts > 0 else { return ScriptedDeliverer.answer(job, .refused(.rcpt, 450)) }
+      await clock.sleep(for: .seconds(10))
+      return ScriptedDeliverer.answer(job, ending.result)
+    }
+  }
+
+  @Test("a removal is seen by the delivery that begins between another operator's word and it", arguments: 0..<6)
+  func removalBehindAnotherWord(step: Int) throws {
+    for ending in Ending.allCases {
+      for slow in 0..<6 {
+        let house = try QueueHarness(isStepped: true)
+        refuseOnce(house, then: ending)
+        let isTime = Leave()
+        let removal = OperatorTests.filter { $0.recipient = Self.flying }
+        let first = SteppedStore.Steps(at: step) {
+          isTime.give()
+          await house.later(.seconds(1))
+        }
+        let second = SteppedStore.Steps(at: slow) { await house.later(.seconds(5)) }
+        let label: Comment = "\(ending), steps \(step) and \(slow)"
+        house.run { house in
+          let recipients = [(Self.flying, Fixture.alpha), (Self.waiting, Fixture.beta)]
+          house.beta.follow { ScriptedDeliverer.answer($0, .refused(.rcpt, 450)) }
+          try await house.submit(try Fixture.message(1, to: recipients))
+          await house.later(.seconds(1))
+          async let removed = {
+            while !isTime.isGiven { await house.later(.milliseconds(10)) }
+            return try await SteppedStore.$steps.withValue(second) {
+              try await house.runner.delete(removal, by: "carl")
+            }
+          }()
+          _ = try await SteppedStore.$steps.withValue(first) {
+            try await house.runner.retryNow(Self.first, by: "root")
+          }
+          isTime.give()
+          #expect(try await removed == 1, label)
+          await house.later(.seconds(60))
+          #expect(try await house.store.message(Fixture.id(1))?.recipients.map(\.state) == [.removed, .queued], label)
+        }
+        checkRemoved(house, Self.flying, visits: house.alpha.visits.count - 1, ending, label)
+      }
+    }
+  }
+
+  @Test("a removal that waits for an outcome is seen by the delivery that follows it")
+  func removalBehindAnOutcome() throws {
+    let second = "second@there.example"
+    for ending in Ending.allCases {
+      let house = try QueueHarness(latency: .seconds(1)) { $0.maximumRecipients = 1 }
+      house.alpha.follow {
+        ScriptedDeliverer.answer($0, $0.recipients[0].number == 0 ? Ending.arrives.result : ending.result)
+      }
+      house.run { house in
+        try await house.submit(
+          try Fixture.message(1, to: [(Self.flying, Fixture.alpha), (second, Fixture.alpha)]))
+        await house.later(.seconds(1))
+        // The first recipient's outcome is on its way to the disk, and the second is due.
+        let filter = OperatorTests.filter { $0.recipient = second }
+        #expect(try await house.runner.delete(filter, by: "root") == 1)
+        await house.later(.seconds(60))
+        #expect(try await house.isEmpty())
+      }
+      #expect(house.alpha.visits.count == 2)
+      checkRemoved(house, second, visits: 1, ending, "\(ending)")
+    }
+  }
+
+  /// It was removed; where a delivery arrived all the same that is told, and a failure isn't.
+  private func checkRemoved(
+    _ house: QueueHarness, _ recipient: String, visits: Int, _ ending: Ending, _ label: Comment
+  ) {
+    let ends = house.events.events.filter {
+      $0["recipient"] == .text(recipient) && [.delivered, .failed, .removed].contains($0.kind)
+    }
+    let arrives = visits > 0 && ending == .arrives
+    #expect(ends.map(\.kind) == (arrives ? [.removed, .delivered] : [.removed]), label)
+    #expect(house.local.visits.isEmpty, label)
+  }
 }

@@ -149,4 +149,49 @@ struct OperatorTests {
     }
     #expect(count == 1)
   }
+
+  @Test("what is released beside a delivery of its lane is served behind it, without waiting for a survey")
+  func releaseBesideDelivery() throws {
+    let house = try QueueHarness { $0.surveyInterval = .seconds(3_600) }
+    house.alpha.follow { [clock = house.clock] job in
+      guard job.recipients[0].attempts > 0 else { return ScriptedDeliverer.answer(job, .refused(.rcpt, 450)) }
+      await clock.sleep(for: .seconds(10))
+      return ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      let second = Self.filter { $0.recipient = "y@there.example" }
+      try await house.submit(
+        try Fixture.message(1, to: [("x@there.example", Fixture.alpha), ("y@there.example", Fixture.alpha)]))
+      await house.later(.seconds(1))
+      #expect(try await house.runner.hold(second, by: "root") == 1)
+      await house.later(.seconds(301))
+      #expect(house.runner.inFlight == 1)
+      #expect(try await house.runner.release(second, by: "root") == 1)
+      await house.later(.seconds(30))
+      #expect(house.alpha.visits.count == 3)
+      #expect(try await house.isEmpty())
+    }
+  }
+
+  @Test("what was released before the store refused the rest is served at once")
+  func releasedInPart() throws {
+    let house = try QueueHarness(isStepped: true) { $0.surveyInterval = .seconds(3_600) }
+    house.alpha.follow { ScriptedDeliverer.answer($0, .refused(.rcpt, 450)) }
+    // Before and behind the page, and of the first message the reading and the record.
+    let steps = SteppedStore.Steps(at: 6) { house.store.setFull(true) }
+    house.run { house in
+      for number in 1...2 { try await house.submit(try Fixture.message(number)) }
+      await house.later(.seconds(1))
+      #expect(try await house.runner.hold(Self.all, by: "root") == 2)
+      house.alpha.follow { ScriptedDeliverer.accept($0) }
+      await #expect(throws: StoreFault.spaceLow) {
+        try await SteppedStore.$steps.withValue(steps) { try await house.runner.release(Self.all, by: "root") }
+      }
+      house.store.setFull(false)
+      await house.later(.seconds(1))
+      #expect(house.alpha.visits.count == 3)
+      let counts = try await house.store.counts()
+      #expect(counts.messages == 1 && counts.recipientsHeld == 1)
+    }
+  }
 }
