@@ -3,6 +3,9 @@ import MailSyntax
 /// Where a mailbox's Maildir lies: an absolute path in which `%d` stands for the domain, `%n` for the local part, `%u`
 /// for the whole address and `%%` for a percent sign. One without any of them is one folder for all.
 ///
+/// What follows the domain's recipient delimiter is no part of the mailbox's name (RFC 5233 §1): mail for `anna+lists`
+/// lies with `anna`'s, and nobody can make folders by writing to new names.
+///
 /// What a peer wrote never leaves the folder it is meant for: everything but letters, digits and a few signs is written
 /// `%XX`, a leading dot as well, so no value is empty, `.`, `..`, hidden, or has a slash or a NUL.
 public struct MaildirTemplate: Hashable, Sendable, CustomStringConvertible {
@@ -28,8 +31,10 @@ public struct MaildirTemplate: Hashable, Sendable, CustomStringConvertible {
 
   public let description: String
   private let components: [[Piece]]
+  private let recipientDelimiter: Character?
 
-  public init(_ text: String) throws(Fault) {
+  public init(_ text: String, recipientDelimiter: Character? = nil) throws(Fault) {
+    self.recipientDelimiter = recipientDelimiter
     guard text.hasPrefix("/") else { throw .notAbsolute }
     description = text
     var components: [[Piece]] = []
@@ -46,7 +51,7 @@ public struct MaildirTemplate: Hashable, Sendable, CustomStringConvertible {
   /// The folder for `mailbox`. The first `existing` components, all those before the first placeholder but never the
   /// Maildir itself, are the operator's to make; what comes behind them is made at need.
   func path(for mailbox: Mailbox) -> (existing: String, made: [String]) {
-    let rendered = components.map { pieces in pieces.map { MaildirTemplate.render($0, mailbox) }.joined() }
+    let rendered = components.map { pieces in pieces.map { render($0, mailbox) }.joined() }
     let firstVaried = components.firstIndex { pieces in pieces.contains { if case .text = $0 { false } else { true } } }
     let fixed = min(firstVaried ?? components.count, components.count - 1)
     return ("/" + rendered[..<fixed].joined(separator: "/"), Array(rendered[fixed...]))
@@ -79,13 +84,23 @@ public struct MaildirTemplate: Hashable, Sendable, CustomStringConvertible {
     return pieces
   }
 
-  private static func render(_ piece: Piece, _ mailbox: Mailbox) -> String {
-    switch piece {
+  private func render(_ piece: Piece, _ mailbox: Mailbox) -> String {
+    let domain = MaildirTemplate.encode(mailbox.domain.description.lowercasedASCII())
+    let localPart = MaildirTemplate.encode(base(of: mailbox.localPart))
+    return switch piece {
     case .text(let text): text
-    case .domain: encode(mailbox.domain.description.lowercasedASCII())
-    case .localPart: encode(mailbox.localPart)
-    case .address: "\(encode(mailbox.localPart))@\(encode(mailbox.domain.description.lowercasedASCII()))"
+    case .domain: domain
+    case .localPart: localPart
+    case .address: "\(localPart)@\(domain)"
     }
+  }
+
+  /// Up to the delimiter; one at the very front delimits nothing.
+  private func base(of localPart: String) -> String {
+    guard let recipientDelimiter, let end = localPart.dropFirst().firstIndex(of: recipientDelimiter) else {
+      return localPart
+    }
+    return String(localPart[..<end])
   }
 
   static func encode(_ value: String) -> String {

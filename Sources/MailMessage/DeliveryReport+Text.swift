@@ -59,9 +59,8 @@ extension DeliveryReport {
   private var closing: String? {
     guard action == .failed || action == .delayed else { return nil }
     let returned = returnsWholeMessage ? "Your message is below" : "The header of your message is below"
-    return wrap(
-      "If that doesn't help, forward this report to postmaster@\(reportingHost). \(returned), for reference.",
-      indent: "")
+    let helper = postmaster.map { sanitised($0.description) } ?? "postmaster@\(reportingHost)"
+    return wrap("If that doesn't help, forward this report to \(helper). \(returned), for reference.", indent: "")
   }
 
   /// Breaks at spaces so that lines keep `textWidth`; a word that is longer stands alone, cut at 900 octets.

@@ -54,6 +54,8 @@ public struct DeliveryReport: Sendable {
   public var recipients: [Recipient]
   public var sender: Mailbox
   public var reportingHost: DomainName
+  /// Who can help; `postmaster` at the reporting host unless told.
+  public var postmaster: Mailbox?
   public var queueID: String
   public var envelopeID: String?
   public var arrival: UTCInstant

@@ -52,4 +52,20 @@ struct MaildirTemplateTests {
   func refused(template: String, fault: MaildirTemplate.Fault) {
     #expect(throws: fault) { try MaildirTemplate(template) }
   }
+
+  @Test(
+    "what follows the recipient delimiter makes no folder of its own",
+    arguments: [
+      ("anna+lists@example.com", "anna"), ("anna+A+b@example.com", "anna"), ("anna@example.com", "anna"),
+      ("+lists@example.com", "+lists"), ("anna-lists@example.com", "anna-lists"),
+    ])
+  func delimiter(address: String, folder: String) throws {
+    let template = try MaildirTemplate("/mail/%d/%n", recipientDelimiter: "+")
+    #expect(template.path(for: try Mailbox(address)).made == ["example.com", folder])
+    #expect(
+      try MaildirTemplate("/mail/%u", recipientDelimiter: "+").path(for: try Mailbox(address)).made
+        == ["\(folder)@example.com"])
+    let undelimited = try MaildirTemplate("/mail/%n").path(for: try Mailbox(address)).made
+    #expect(undelimited == [String(address.prefix { $0 != "@" })])
+  }
 }

@@ -54,6 +54,11 @@ public struct Routing: Sendable {
     return domain.recipients(for: Routing.postmaster) ?? []
   }
 
+  /// Whom a person writes to about this mail system: the postmaster of the first domain, as an address.
+  var primaryPostmasterAddress: Mailbox? {
+    firstDomain.flatMap { try? Mailbox("\(Routing.postmaster)@\($0)") }
+  }
+
   static let postmaster = "postmaster"
   static let abuse = "abuse"
 

@@ -23,11 +23,14 @@ extension RouteTable {
     let hashing = foundation.hashingPool
     let identity = HostIdentity.name(configuration.hostName)
 
-    func deliverer(to destination: Configuration.Destination) throws -> any Deliverer {
+    func deliverer(
+      to destination: Configuration.Destination, delimiter: Character? = nil
+    ) throws -> any Deliverer {
       switch destination {
       case .maildir(let path):
         MaildirDeliverer(
-          template: try MaildirTemplate(path), hostName: configuration.hostName.description, clock: clock,
+          template: try MaildirTemplate(path, recipientDelimiter: delimiter),
+          hostName: configuration.hostName.description, clock: clock,
           threads: foundation.deliveryThreads)
       case .lmtp(let target):
         try LMTPDeliverer(LMTPDeliverer.Settings(target: target, identity: identity), dialer: dialer)
@@ -37,7 +40,8 @@ extension RouteTable {
 
     for domain in configuration.domains {
       routes[.domain(domain.name)] = Route(
-        deliverer: try deliverer(to: domain.deliver), maximumConcurrency: concurrency)
+        deliverer: try deliverer(to: domain.deliver, delimiter: domain.recipientDelimiter),
+        maximumConcurrency: concurrency)
     }
     switch configuration.outbound.route {
     case .none: break
