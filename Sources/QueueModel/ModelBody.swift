@@ -22,9 +22,15 @@ final class ModelBodyReader: BodyReader {
   private let id: QueueID
   private let rest: Mutex<ByteBuffer>
   private let isDamaged: Bool
+  private let check: @Sendable () throws(StoreFault) -> Void
   private let foundCorrupt: @Sendable () async -> Void
 
-  init(_ id: QueueID, _ body: ByteBuffer, isDamaged: Bool, foundCorrupt: @escaping @Sendable () async -> Void) {
+  /// `check` says whether the next piece can be had at this moment.
+  init(
+    _ id: QueueID, _ body: ByteBuffer, isDamaged: Bool, check: @escaping @Sendable () throws(StoreFault) -> Void,
+    foundCorrupt: @escaping @Sendable () async -> Void
+  ) {
+    self.check = check
     self.id = id
     self.rest = Mutex(body)
     self.isDamaged = isDamaged
@@ -32,6 +38,7 @@ final class ModelBodyReader: BodyReader {
   }
 
   func next() async throws(StoreFault) -> ByteBuffer? {
+    try check()
     let (piece, isLast) = rest.withLock { rest in
       (rest.readSlice(length: min(rest.readableBytes, ModelBodyReader.longestPiece)), rest.readableBytes == 0)
     }

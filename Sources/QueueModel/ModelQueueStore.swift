@@ -60,6 +60,10 @@ public final class ModelQueueStore: QueueStore {
     state.withLock { $0.isFull = isFull }
   }
 
+  /// Every reading and every change is refused with `.unavailable` where `isWanting` says so, as for want of a
+  /// descriptor; nil ends it. It is asked under a lock and must not come back to the store.
+  public func setUnavailable(when isWanting: (@Sendable () -> Bool)?) { state.withLock { $0.isWanting = isWanting } }
+
   /// The sync of the `count`th change from now fails: that change and all later calls end with `.stopped`.
   public func failSync(after count: Int) { state.withLock { $0.changesUntilFault = count } }
 
@@ -110,7 +114,11 @@ public final class ModelQueueStore: QueueStore {
 
   public func openBody(of id: QueueID) async throws(StoreFault) -> any BodyReader {
     guard let entry = try read({ $0.entry(id) }) else { throw .notFound }
-    return ModelBodyReader(id, entry.body, isDamaged: entry.isDamaged) { await self.holdCorrupt(id) }
+    return ModelBodyReader(id, entry.body, isDamaged: entry.isDamaged) { () throws(StoreFault) in
+      try self.checkAvailable()
+    } foundCorrupt: {
+      await self.holdCorrupt(id)
+    }
   }
 
   public func list(_ filter: QueueFilter, after: QueueID?, limit: Int) async throws(StoreFault) -> [QueuedMessage] {
@@ -158,8 +166,16 @@ public final class ModelQueueStore: QueueStore {
     if case .stopped(let reason) = condition { throw .stopped(reason: reason) }
   }
 
+  static let unavailable = StoreFault.unavailable(reason: "too many open files")
+
+  private func checkAvailable() throws(StoreFault) {
+    let isWanting = state.withLock { $0.isWanting?() ?? false }
+    if isWanting { throw ModelQueueStore.unavailable }
+  }
+
   private func read<Answer>(_ body: (ModelDisk) -> Answer) throws(StoreFault) -> Answer {
     try checkRunning()
+    try checkAvailable()
     return state.withLock { body($0.disk) }
   }
 

@@ -10,6 +10,8 @@ struct ModelState: Sendable {
   var changesUntilFault: Int?
   /// Nothing can be written.
   var isFull = false
+  /// Whether the next call finds a descriptor wanting.
+  var isWanting: (@Sendable () -> Bool)?
   private var lastTicket = 0
   /// By ticket, until the caller takes it. Looked up only.
   private var results: [Int: Result<Void, StoreFault>] = [:]
@@ -28,6 +30,11 @@ struct ModelState: Sendable {
     while !underWay.isEmpty, lastTicket - underWay.count < ticket {
       if isFull {
         results[lastTicket - underWay.count + 1] = .failure(.spaceLow)
+        underWay.removeFirst()
+        continue
+      }
+      if isWanting?() ?? false {
+        results[lastTicket - underWay.count + 1] = .failure(ModelQueueStore.unavailable)
         underWay.removeFirst()
         continue
       }

@@ -14,7 +14,11 @@ public enum InjectedFault: Hashable, Sendable {
     case failedSync
     /// Free space is under its floor; beyond the reserve, too.
     case spaceLow, fullDisk
+    /// A reading or a change finds a descriptor wanting.
+    case unavailable
     case clockJump
+    /// The configuration is read again, and says something else.
+    case reload
     /// A stored body no longer matches its checksum.
     case damagedBody
     /// A next hop takes a recipient and the connection is lost before it says so.

@@ -29,8 +29,7 @@ public final class MailSimulation: @unchecked Sendable {
   private let seed: UInt64
   private let internet: SimulatedInternet
   private let random: SeededRandom
-  private let options: QueueRunner.Options
-  private let giveUpAfter: Duration
+  private var configuration: SimulatedConfiguration
   private let isDone = Gate()
   private var server: SimulatedServer?
   private var store: ModelQueueStore
@@ -57,20 +56,7 @@ public final class MailSimulation: @unchecked Sendable {
     self.seed = seed
     self.internet = internet
     random = internet.random
-    giveUpAfter = random.chance(50) ? .seconds(2 * 3_600) : .seconds(5 * 86_400)
-    var options = QueueRunner.Options(
-      hostName: try DomainName("mx.example.com"),
-      schedule: try RetrySchedule(delays: [.seconds(60), .seconds(300), .seconds(900)], jitterPercent: 20))
-    options.giveUpAfter = giveUpAfter
-    options.delayReportAfter = .seconds(3_600)
-    // Small bounds, so that every one of them is met.
-    options.window = 1 + random.below(4)
-    options.maximumHeldMessages = random.below(4)
-    options.maximumRecipients = 1 + random.below(4)
-    options.maximumConcurrency = 2 + random.below(6)
-    options.surveyInterval = .seconds(60 + random.below(600))
-    options.drainTime = .seconds(10)
-    self.options = options
+    configuration = try SimulatedConfiguration(random)
     store = ModelQueueStore(
       clock: internet.clock, events: internet.trace, latency: .milliseconds(random.below(20)))
   }
@@ -95,7 +81,7 @@ public final class MailSimulation: @unchecked Sendable {
   private func keepServing() async {
     while !isStopping {
       do {
-        let server = try SimulatedServer(internet, store: store, options: options, giveUpAfter: giveUpAfter)
+        let server = try SimulatedServer(internet, store: store, configuration: configuration)
         self.server = server
         internet.trace.note("the server starts")
         let end = await server.run()
@@ -122,7 +108,7 @@ public final class MailSimulation: @unchecked Sendable {
     while isFaulty {
       await pause(upTo: 1_800)
       guard isFaulty else { break }
-      switch random.below(7) {
+      switch random.below(10) {
       case 0, 1:
         internet.inject(.cut)
         cut()
@@ -142,6 +128,18 @@ public final class MailSimulation: @unchecked Sendable {
       case 5:
         internet.inject(.clockJump)
         internet.clock.jump(by: .seconds(random.below(1_200) - 600))
+      case 6:
+        let chance = random.pick([5, 40, 100])
+        store.setUnavailable { [internet, random] in
+          guard random.chance(chance) else { return false }
+          internet.inject(.unavailable)
+          return true
+        }
+        await pause(upTo: 600)
+        store.setUnavailable(when: nil)
+      case 7, 8:
+        internet.inject(.reload)
+        await reload(servesShop: random.chance(50))
       case _:
         guard let message = try? await store.list(QueueFilter(), after: nil, limit: 20).last else { continue }
         internet.trace.note("the body of \(message.id) is damaged")
@@ -150,6 +148,20 @@ public final class MailSimulation: @unchecked Sendable {
       }
     }
     store.setFull(false)
+    await reload(servesShop: true)
+  }
+
+  private func reload(servesShop: Bool) async {
+    do {
+      var configuration = try SimulatedConfiguration(random)
+      configuration.servesShop = servesShop
+      self.configuration = configuration
+      guard let server, !server.life.isOver else { return }
+      internet.trace.note("the configuration is read again, \(servesShop ? "with" : "without") shop.example")
+      try await server.reload(configuration)
+    } catch {
+      internet.ledger.violate("the configuration can't be read again: \(error)")
+    }
   }
 
   private func operate() async {
@@ -211,7 +223,8 @@ public final class MailSimulation: @unchecked Sendable {
         var message = NewMessage(
           id: QueueID(acceptedAt: now, random: random.next()),
           reversePath: try sender.map { .mailbox(try Mailbox($0)) } ?? .null, recipients: [],
-          reportContent: random.pick([nil, .full, .headers]), receivedAt: now, expiresAt: now + giveUpAfter,
+          reportContent: random.pick([nil, .full, .headers]), receivedAt: now,
+          expiresAt: now + configuration.options.giveUpAfter,
           prefix: ByteBuffer(string: "Received: by the house\r\n"))
         message.envelopeID = random.chance(30) ? "envelope-\(number)" : nil
         for address in Set(pickRecipients()).sorted() {

@@ -29,6 +29,7 @@ public final class ScriptedDeliverer: Deliverer {
   }
 
   public var visits: [Visit] { state.withLock { $0.visits } }
+  public var inFlight: Int { state.withLock { $0.inFlight } }
   public var mostInFlight: Int { state.withLock { $0.mostInFlight } }
   public func follow(_ script: @escaping Script) { state.withLock { $0.script = script } }
 

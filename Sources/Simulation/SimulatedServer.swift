@@ -2,7 +2,6 @@ import Accounts
 import MailQueue
 import MailSyntax
 import NIOCore
-import OrderedCollections
 import QueueModel
 import Relay
 import SMTPSessions
@@ -26,31 +25,21 @@ final class SimulatedServer: Sendable {
   /// The open connections. Touched on the world's thread alone.
   private final class Wires: @unchecked Sendable { var open: [SimulatedWire] = [] }
 
-  init(
-    _ internet: SimulatedInternet, store: ModelQueueStore, options: QueueRunner.Options, giveUpAfter: Duration
-  ) throws {
+  init(_ internet: SimulatedInternet, store: ModelQueueStore, configuration: SimulatedConfiguration) throws {
+    let options = configuration.options
     let hostName = options.hostName
     let life = Life()
     let random = SeededRandom(seed: internet.random.next())
-    let routing = try SimulatedServer.routing()
-    let routes = RouteTable(
-      OrderedDictionary(
-        uniqueKeysWithValues: SimulatedInternet.hops.map { key in
-          (
-            key,
-            Route(
-              deliverer: SimulatedHop(name: key.rawValue, world: internet, life: life),
-              maximumConcurrency: 1 + internet.random.below(4),
-              ending: key == SimulatedInternet.outbound ? .relayed : .finalDelivery)
-          )
-        }))
+    let routing = try configuration.routing()
     let runner = QueueRunner(
-      store: store, routes: routes, routing: routing, clock: internet.clock, random: random,
+      store: store, routes: configuration.routes(to: internet, during: life), routing: routing, clock: internet.clock,
+      random: random,
       events: internet.trace, options: options)
     let users = try SimulatedServer.users()
     let verifier = InstantVerifier(clock: internet.clock)
     intake = Intake(
-      reception: Reception(hostName: hostName, routing: routing, users: users, giveUpAfter: giveUpAfter), store: store,
+      reception: Reception(hostName: hostName, routing: routing, users: users, giveUpAfter: options.giveUpAfter),
+      store: store,
       authenticator: Authenticator(
         directory: users, verifier: verifier, decoyHash: InstantVerifier.hash, clock: internet.clock,
         keys: .init(
@@ -127,19 +116,15 @@ final class SimulatedServer: Sendable {
 
   // MARK: Configuration
 
-  private static func routing() throws -> Routing {
-    let example = LocalDomain(
-      name: try DomainName("example.com"),
-      recipients: ["anna", "bulk", "boss", "carl"].map { .init($0) },
-      aliases: [
-        .init("all", targets: [try Mailbox("anna@example.com"), try Mailbox("carl@example.com")]),
-        .init("everywhere", targets: [try Mailbox("carl@example.com"), try Mailbox("desk@shop.example")]),
-      ],
-      delivery: SimulatedInternet.local, postmaster: try Mailbox("boss@example.com"))
-    let shop = LocalDomain(
-      name: try DomainName("shop.example"), recipients: [.init("shop"), .init("desk")],
-      delivery: SimulatedInternet.shop, postmaster: try Mailbox("desk@shop.example"))
-    return try Routing(domains: [example, shop], outbound: SimulatedInternet.outbound)
+  /// Reads the configuration again, as a running server does: first the queue has it, then the sessions.
+  func reload(_ configuration: SimulatedConfiguration) async throws {
+    let routing = try configuration.routing()
+    runner.replace(
+      routes: configuration.routes(to: internet, during: life), routing: routing, options: configuration.options)
+    var reception = intake.reception
+    reception.routing = routing
+    reception.giveUpAfter = configuration.options.giveUpAfter
+    await intake.replace(reception)
   }
 
   static func users() throws -> UserDirectory {

@@ -45,6 +45,25 @@ struct ModelQueueStoreTests {
     try await store.accept(try newMessage(2), content(2, bytes: 10))
   }
 
+  @Test("refuses readings, bodies and changes while it is unavailable, and nothing was changed")
+  func unavailable() async throws {
+    let store = ModelQueueStore(clock: StillClock(), events: EventLog())
+    try await store.accept(try newMessage(1), content(1, bytes: 10))
+    let body = try await store.openBody(of: id(1))
+    store.setUnavailable { true }
+    let unavailable = StoreFault.unavailable(reason: "too many open files")
+    await #expect(throws: unavailable) { try await store.accept(newMessage(2), content(2, bytes: 10)) }
+    await #expect(throws: unavailable) { try await store.finish(id(1)) }
+    await #expect(throws: unavailable) { _ = try await store.lanes() }
+    await #expect(throws: unavailable) { _ = try await store.openBody(of: id(1)) }
+    await #expect(throws: unavailable) { _ = try await body.next() }
+    #expect(store.condition == .accepting)
+    store.setUnavailable(when: nil)
+    #expect(try await store.list(QueueFilter(), after: nil, limit: 9).map(\.id) == [id(1)])
+    #expect(try await body.next()?.readableBytes == 10)
+    try await store.accept(try newMessage(2), content(2, bytes: 10))
+  }
+
   @Test("stops for good at the sync that fails")
   func failedSync() async throws {
     let store = ModelQueueStore(clock: StillClock(), events: EventLog())
