@@ -83,7 +83,7 @@ extension WireChannelHandler {
     case NIOSSLError.shutdownFailed(let reason): return .reset(BoringSSLWords.describe(reason))
     case NIOSSLError.uncleanShutdown: return .peerClosed
     case let reason as BoringSSLError: return .reset(BoringSSLWords.describe(reason))
-    case let reason as IOError: return .reset(reason.description)
+    case let reason as IOError: return .reset(systemWords(for: reason.errnoCode))
     case _: return .reset("\(error)")
     }
   }
