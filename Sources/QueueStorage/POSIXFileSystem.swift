@@ -84,8 +84,16 @@ public struct POSIXFileSystem: FileSystem {
 
   public func allocate(_ bytes: Int, for file: Int32) throws(SystemFault) {
     // Answers with the error itself and leaves errno alone.
-    let code = posix_fallocate(file, 0, bytes)
+    let code = POSIXFileSystem.repeatingInterrupted { posix_fallocate(file, 0, bytes) }
     guard code == 0 else { throw SystemFault(call: "posix_fallocate", path: "", errno: code) }
+  }
+
+  /// For calls that answer with their error: a signal's handler ran in between, and the call is to be made again.
+  static func repeatingInterrupted(_ body: () -> Int32) -> Int32 {
+    while true {
+      let code = body()
+      if code != EINTR { return code }
+    }
   }
 
   public func commit(_ transaction: () throws -> Void) throws { try transaction() }
