@@ -2,7 +2,8 @@ public import MailSyntax
 
 /// The sizes and times of a store. The defaults suit a server; a test takes small ones.
 public struct StoreOptions: Sendable {
-  /// Every segment file has this size, written full of zeros once.
+  /// Every segment file has this size from its start: written full of zeros once, or its blocks only set aside when mail
+  /// waits for it.
   public var segmentSize: ByteCount = .mebibytes(64)
   /// A longer body streams to a file of its own. At most a segment.
   public var longestSegmentBody: ByteCount = .mebibytes(1)
