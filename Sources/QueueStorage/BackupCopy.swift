@@ -85,7 +85,7 @@ struct BackupCopy {
     let rows = try Row.fetchCursor(
       db, sql: "SELECT segment, offset, length, checksum, id FROM messages ORDER BY segment, offset")
     while let row = try rows.next() {
-      let place = BodyPlace(segment: row[0], offset: row[1], length: row[2])
+      let place = row.place(0, 1, 2)
       summary.messages += 1
       if place.segment == BodyPlace.ownFile || open?.number != place.segment {
         try finish()
@@ -101,10 +101,10 @@ struct BackupCopy {
       }
       var isWhole = false
       if place.isPossible, let files = open {
-        isWhole = try copyBody(place, checksum: row[3] as Int64, from: files.from, to: files.to)
+        isWhole = try copyBody(place, checksum: row.integer(3), from: files.from, to: files.to)
         summary.bytes = ByteCount(summary.bytes.bytes + place.length)
       }
-      if !isWhole, let id = QueueID(row[4] as String) { summary.damaged.append(id) }
+      if !isWhole, let id = row.text(4).flatMap({ QueueID($0) }) { summary.damaged.append(id) }
     }
     try finish()
     return summary
@@ -130,7 +130,7 @@ struct BackupCopy {
     try fileSystem.write(UnsafeRawBufferPointer(zero), to: file, at: size - 1)
   }
 
-  private func copyBody(_ place: BodyPlace, checksum: Int64, from: Int32, to: Int32) throws -> Bool {
+  private func copyBody(_ place: BodyPlace, checksum: Int64?, from: Int32, to: Int32) throws -> Bool {
     let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: BackupCopy.pieceBytes, alignment: 16)
     defer { piece.deallocate() }
     let start = place.segment == BodyPlace.ownFile ? 0 : place.offset

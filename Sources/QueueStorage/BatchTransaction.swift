@@ -109,8 +109,8 @@ struct BatchTransaction {
     }
     let found = try statement("SELECT number, segment, offset, length FROM messages WHERE id = ?")
     guard let row = try Row.fetchOne(found, arguments: [id.description]) else { throw StoreFault.notFound }
-    let message: Int64 = row[0]
-    let stored = BodyPlace(segment: row[1], offset: row[2], length: row[3])
+    let message = row.integer(0) ?? 0
+    let stored = row.place(1, 2, 3)
     // The ledger counts an impossible place as the survey does: a body without bytes.
     let place = stored.isPossible ? stored : BodyPlace(segment: stored.segment, offset: 0, length: 0)
     let changed = try standings(of: message, after: changes)
@@ -165,7 +165,7 @@ struct BatchTransaction {
       effects.count(change.after.state, 1)
       if !change.before.state.isFinal && change.after.state.isFinal { finished += 1 }
     }
-    let unfinished = try statement("SELECT count(*) FROM recipients WHERE message = ? AND state NOT IN (2, 3, 4)")
+    let unfinished = try statement("SELECT count(*) FROM recipients WHERE message = ? AND \(RowCoding.isUnfinished)")
     if try Int.fetchOne(unfinished, arguments: [message]) == finished {
       try run("DELETE FROM recipients WHERE message = ?", [message])
       try run("DELETE FROM attempts WHERE message = ?", [message])
@@ -204,27 +204,53 @@ struct BatchTransaction {
   /// Every unfinished recipient of a message that doesn't read waits for an operator; one without an id gets `id`, and
   /// its history with it.
   private mutating func hold(_ message: Int64, _ id: QueueID?, _ reason: String) throws {
-    let stored = try String.fetchOne(statement("SELECT id FROM messages WHERE number = ?"), arguments: [message])
-    if let id, let stored, stored != id.description {
+    let row = try Row.fetchOne(statement("SELECT id FROM messages WHERE number = ?"), arguments: [message])
+    if let id, let row, row.text(0) != id.description {
       try run("UPDATE OR IGNORE messages SET id = ? WHERE number = ?", [id.description, message])
-      try run("UPDATE outbox SET message = ? WHERE message = ?", [id.description, stored])
+      try run("UPDATE outbox SET message = ? WHERE message = ?", [id.description, row.text(0)])
     }
+    try renumber(message)
     let queued = try Int.fetchOne(
       statement("SELECT count(*) FROM recipients WHERE message = ? AND state = 0"), arguments: [message])
+    // Queued first, where the state is none of ours: the index may still have what it had before, and only so loses it.
     try run(
-      "UPDATE recipients SET state = 1, last_result = ? WHERE message = ? AND state NOT IN (2, 3, 4)",
-      [reason, message])
+      """
+      UPDATE recipients SET state = 0, last_result = ?, \(RowCoding.typedColumns)
+      WHERE message = ? AND \(RowCoding.isHeld)
+      """, [reason, message])
+    try run(
+      """
+      UPDATE recipients SET state = 1, last_result = ?, \(RowCoding.typedColumns)
+      WHERE message = ? AND \(RowCoding.isUnfinished)
+      """, [reason, message])
     effects.queued -= queued ?? 0
     effects.held += queued ?? 0
     if let id { try add(.unreadable(id, reason: reason), of: id) }
   }
 
+  /// Recipients count from 0: a number that is lost is given again, so that the recipient can be named.
+  private func renumber(_ message: Int64) throws {
+    let numbers = try DatabaseValue.fetchAll(
+      statement("SELECT number FROM recipients WHERE message = ? ORDER BY number"), arguments: [message])
+    for (number, stored) in numbers.enumerated() where stored.storage != .int64(Int64(number)) {
+      try run(
+        """
+        UPDATE OR IGNORE recipients SET number = ?, \(RowCoding.typedColumns) WHERE message = ? AND number IS ?
+        """, [number, message, stored])
+    }
+  }
+
   /// A message that left or moved meanwhile keeps its row as it is; the copy is dropped.
   private mutating func move(_ number: Int64, from old: BodyPlace, _ entries: [StoreJob.Entry]) throws {
     guard let place = entries.first?.place else { return }
-    try run(
-      "UPDATE messages SET segment = ?, offset = ? WHERE number = ? AND segment = ? AND offset = ?",
-      [place.segment, place.offset, number, old.segment, old.offset])
+    do {
+      try run(
+        "UPDATE messages SET segment = ?, offset = ? WHERE number = ? AND segment = ? AND offset = ?",
+        [place.segment, place.offset, number, old.segment, old.offset])
+    } catch let error as DatabaseError where error.resultCode == .SQLITE_CONSTRAINT {
+      // Another column of the row has a type that isn't its own: it is held by whoever reads it.
+      throw StoreFault.corrupt(QueueID(acceptedAt: now, random: UInt64(bitPattern: number)))
+    }
     guard db.changesCount == 1 else { throw StoreFault.notFound }
     effects.dropped.append(old)
   }
@@ -235,7 +261,7 @@ struct BatchTransaction {
       """
       DELETE FROM outbox WHERE sequence IN (
         SELECT sequence FROM (SELECT sequence, instant FROM outbox ORDER BY sequence LIMIT ?)
-        WHERE instant < ? OR sequence <= (SELECT max(sequence) FROM outbox) - ?)
+        WHERE typeof(instant) <> 'integer' OR instant < ? OR sequence <= (SELECT max(sequence) FROM outbox) - ?)
       """, [limit, moment.nanoseconds, keeping])
   }
 

@@ -15,7 +15,7 @@ struct FilterQuery {
     var wanted: [(String, StatementArguments)] = []
     switch filter.state {
     // A state that isn't ours counts as held.
-    case .held?: wanted.append(("r.state NOT IN (0, 2, 3, 4)", []))
+    case .held?: wanted.append(("coalesce(r.state, 1) NOT IN (0, 2, 3, 4)", []))
     case .queued?, .delivered?, .failed?, .removed?:
       wanted.append(("r.state = ?", [filter.state.map(RowCoding.number(of:))]))
     case nil: break

@@ -28,17 +28,24 @@ enum LaneQueries {
   static let name = "SELECT id FROM messages WHERE number = ?"
   static let all = [firstLane, nextAccount, nextRoute, earliestDue, due, nextDue, name]
 
+  /// A recipient whose lane can't be asked for.
+  struct Unnamed: Sendable {
+    /// Nil where the index doesn't say it either.
+    let message: Int64?
+  }
+
   /// Steps from lane to lane by the index (route, account, priority, due): a look-up or two a lane, however many
   /// recipients wait in it. Ends at a recipient whose lane can't be asked for, with its message.
-  static func lanes(_ db: Database) throws -> (lanes: [LaneSummary], unnamed: Int64?) {
+  static func lanes(_ db: Database) throws -> (lanes: [LaneSummary], unnamed: Unnamed?) {
     let nextAccount = try db.cachedStatement(sql: nextAccount)
     let nextRoute = try db.cachedStatement(sql: nextRoute)
     let earliestDue = try db.cachedStatement(sql: earliestDue)
     var lanes: [LaneSummary] = []
     var row = try Row.fetchOne(db.cachedStatement(sql: firstLane))
     while let found = row {
-      let route: String = found[0]
-      let account: String = found[1]
+      guard let route = found.text(0), let account = found.text(1) else {
+        return (lanes, Unnamed(message: found.integer(2)))
+      }
       var due: Int64?
       for priority in PriorityClass.allCases {
         guard let earliest = try Int64.fetchOne(earliestDue, arguments: [route, account, priority.rawValue]) else {
@@ -48,7 +55,7 @@ enum LaneQueries {
       }
       let lane = Lane(route: RouteKey(rawValue: route), account: account)
       // A priority that isn't ours, or a text that isn't UTF-8 and so doesn't find itself again.
-      guard let due, lanes.last?.lane != lane else { return (lanes, found[2]) }
+      guard let due, lanes.last?.lane != lane else { return (lanes, Unnamed(message: found.integer(2))) }
       lanes.append(LaneSummary(lane: lane, earliestDue: UTCInstant(nanoseconds: due)))
       row = try Row.fetchOne(nextAccount, arguments: [route, account])
       if row == nil { row = try Row.fetchOne(nextRoute, arguments: [route]) }
@@ -56,8 +63,8 @@ enum LaneQueries {
     return (lanes, nil)
   }
 
-  /// Reads no more rows than it returns, and one a priority for what comes next, besides further recipients of the same messages. With the messages whose id
-  /// doesn't read.
+  /// Reads no more rows than it returns, and one a priority for what comes next, besides further recipients of the same
+  /// messages. With the messages whose id doesn't read.
   static func due(
     _ db: Database, in lane: Lane, at moment: UTCInstant, limit: Int
   ) throws -> (mail: DueMail, unnamed: [Int64]) {
@@ -70,9 +77,11 @@ enum LaneQueries {
       let rows = try Row.fetchCursor(
         select, arguments: [lane.route.rawValue, lane.account, priority.rawValue, moment.nanoseconds])
       while ids.count < limit, let row = try rows.next() {
-        let message: Int64 = row[0]
-        guard seen.insert(message).inserted else { continue }
-        if let text = try String.fetchOne(name, arguments: [message]), let id = QueueID(text), id.description == text {
+        // An entry of the index that names no message leads nowhere.
+        guard let message = row.integer(0), seen.insert(message).inserted else { continue }
+        if let text = try Row.fetchOne(name, arguments: [message])?.text(0), let id = QueueID(text),
+          id.description == text
+        {
           ids.append(id)
         } else {
           unnamed.append(message)

@@ -24,55 +24,77 @@ enum RowCoding {
     m.body_type, m.smtputf8, m.received_at, m.expires_at, m.length, m.prefix, m.segment, m.offset, m.checksum
     """
 
+  /// Recipients that are not done with, and those that wait for an operator: what is no state of ours, NULL too.
+  static let isUnfinished = "coalesce(state, 1) NOT IN (2, 3, 4)"
+  static let isHeld = "coalesce(state, 1) NOT IN (0, 2, 3, 4)"
+
+  /// Puts, in each column that has a value of another type than its own, one of the right type that doesn't read
+  /// either. SQLite refuses every change of a row that has a wrong one left, and so would the hold of such a row fail.
+  static let typedColumns = """
+    address = iif(typeof(address) = 'text', address, char(65533)),
+    route = iif(typeof(route) = 'text', route, char(65533)),
+    account = iif(typeof(account) = 'text', account, char(65533)),
+    priority = iif(typeof(priority) = 'integer', priority, -1),
+    notify = iif(typeof(notify) IN ('integer', 'null'), notify, -1),
+    original_type = iif(typeof(original_type) IN ('text', 'null'), original_type, NULL),
+    original_address = iif(typeof(original_address) IN ('text', 'null'), original_address, NULL),
+    attempts = iif(typeof(attempts) = 'integer', attempts, -1),
+    due = iif(typeof(due) = 'integer', due, -1),
+    delay_reported = iif(typeof(delay_reported) = 'integer', delay_reported, -1)
+    """
+
   static func message(_ row: Row, _ db: Database) throws -> ReadMessage {
     var damage = RowDamage("messages")
-    let number: Int64 = row[0]
-    let receivedAt = damage.read("received_at", row[10] as Int64, instant) ?? UTCInstant(nanoseconds: 0)
-    let storedID: String = row[1]
+    // An alias of the row's own number, which is always one.
+    let number = row.integer(0) ?? 0
+    let receivedAt = damage.integer("received_at", row, 10, instant) ?? UTCInstant(nanoseconds: 0)
+    let storedID = row.text(1)
     // A row whose id is lost gets one by its number, by which it can be named.
     let id =
-      damage.read("id", storedID) { text in QueueID(text).flatMap { $0.description == text ? $0 : nil } }
+      damage.text("id", row, 1) { text in QueueID(text).flatMap { $0.description == text ? $0 : nil } }
       ?? QueueID(acceptedAt: receivedAt, random: UInt64(bitPattern: number))
-    let reversePath = (row[5] as String?).map { text -> ReversePath in
-      damage.read("reverse_path", text) { try? Mailbox($0) }.map { .mailbox($0) } ?? .null
-    }
-    let place = BodyPlace(segment: row[14], offset: row[15], length: row[12])
-    let prefix = ByteBuffer(bytes: row[13] as Data)
+    let reversePath = damage.textIfAny("reverse_path", row, 5) { try? Mailbox($0) }
+    let place = row.place(14, 15, 12)
     let (recipients, states, recipientDamage) = try recipients(of: number, db)
+    let prefix = damage.bytes("prefix", row, 13) { isHeader($0) } ?? row.bytes(13) ?? Data()
     let message = NewMessage(
-      id: id, reversePath: reversePath ?? .null, recipients: recipients.map(\.recipient),
-      body: damage.read("body_type", row[8] as String) { BodyType(rawValue: $0) } ?? .eightBitMIME,
-      usesSMTPUTF8: row[9], envelopeID: row[6],
-      reportContent: (row[7] as String?).flatMap { text in
-        damage.read("report_content", text) { DeliveryReportContent(rawValue: $0) }
-      },
-      account: row[3], tenant: row[2],
-      priority: damage.read("priority", row[4] as Int) { PriorityClass(rawValue: $0) } ?? .normal,
-      receivedAt: receivedAt,
-      expiresAt: damage.read("expires_at", row[11] as Int64, instant) ?? UTCInstant(nanoseconds: 0), prefix: prefix)
-    _ = damage.read("prefix", prefix) { isHeader($0) ? $0 : nil }
-    _ = damage.read("segment, offset, length", place) { $0.isPossible ? $0 : nil }
-    _ = damage.read("checksum", row[16] as Int64) { UInt32(exactly: $0) }
+      id: id, reversePath: reversePath.map { .mailbox($0) } ?? .null, recipients: recipients.map(\.recipient),
+      body: damage.text("body_type", row, 8) { BodyType(rawValue: $0) } ?? .eightBitMIME,
+      usesSMTPUTF8: damage.integer("smtputf8", row, 9, flag) ?? false,
+      envelopeID: damage.textIfAny("envelope_id", row, 6) { $0 },
+      reportContent: damage.textIfAny("report_content", row, 7) { DeliveryReportContent(rawValue: $0) },
+      account: damage.textIfAny("account", row, 3) { $0 }, tenant: damage.textIfAny("tenant", row, 2) { $0 },
+      priority: damage.integer("priority", row, 4, priority) ?? .normal, receivedAt: receivedAt,
+      expiresAt: damage.integer("expires_at", row, 11, instant) ?? UTCInstant(nanoseconds: 0),
+      prefix: ByteBuffer(bytes: prefix))
+    if !place.isPossible {
+      damage.note(
+        "segment, offset, length", "\(row.stored(14)), \(row.stored(15)), \(row.stored(12))")
+    }
+    _ = damage.integer("checksum", row, 16) { UInt32(exactly: $0) }
     damage.add(recipientDamage)
 
     var read = ReadMessage(
       number: number,
-      message: QueuedMessage(message: message, bodySize: ByteCount(row[12]), recipients: recipients),
+      message: QueuedMessage(
+        message: message, bodySize: ByteCount(place.isPossible ? place.length : 0), recipients: recipients),
       damage: damage.reason)
     if let reason = read.damage {
-      for index in recipients.indices where !recipients[index].state.isFinal {
-        read.message.recipients[index].state = .held
-        read.message.recipients[index].lastResult = reason
-      }
       read.mustBeHeld =
         storedID != id.description || states.contains { $0 != RowCoding.number(of: .held) && !isFinal($0) }
+      for index in recipients.indices where !recipients[index].state.isFinal {
+        read.message.recipients[index].state = .held
+        // Once held, the reason of then stays: it names what stood there before a value took the place that SQLite bears.
+        let isNamed = recipients[index].lastResult?.hasPrefix(RowDamage.opening) ?? false
+        if read.mustBeHeld || !isNamed { read.message.recipients[index].lastResult = reason }
+      }
     }
     return read
   }
 
   private static func recipients(
     of message: Int64, _ db: Database
-  ) throws -> (recipients: [QueuedRecipient], states: [Int], damage: RowDamage) {
+  ) throws -> (recipients: [QueuedRecipient], states: [Int?], damage: RowDamage) {
     let statement = try db.cachedStatement(
       sql: """
         SELECT number, address, route, notify, original_type, original_address,
@@ -81,30 +103,34 @@ enum RowCoding {
         """)
     let rows = try Row.fetchCursor(statement, arguments: [message])
     var recipients: [QueuedRecipient] = []
-    var states: [Int] = []
+    var states: [Int?] = []
     var damage = RowDamage("recipients")
     while let row = try rows.next() {
-      let number: Int = row[0]
+      // A recipient's number is its place in the envelope.
+      let number = recipients.count
       damage.owner = " of recipient \(number)"
-      let type: String? = row[4]
+      let isNumbered = damage.integer("number", row, 0) { $0 == number ? $0 : nil } != nil
+      let type = damage.textIfAny("original_type", row, 4) { $0 }
+      let address = damage.textIfAny("original_address", row, 5) { $0 }
       let original = type.flatMap { type in
-        (row[5] as String?).map { OriginalRecipient(addressType: type, address: $0) }
+        address.map { OriginalRecipient(addressType: type, address: $0) }
       }
       let recipient = NewRecipient(
-        address: damage.read("address", row[1] as String) { try? Mailbox($0) } ?? standIn(row[1]),
-        route: RouteKey(rawValue: damage.read("route", row[2] as String, text) ?? row[2]),
-        notify: (row[3] as Int?).flatMap { bits in
-          damage.read("notify", bits) { UInt8(exactly: $0).map { Notify(rawValue: $0) } }
-        }, originalRecipient: original)
-      _ = damage.read("account", row[11] as String, text)
-      _ = damage.read("priority", row[12] as Int) { PriorityClass(rawValue: $0) }
-      _ = damage.read("state", row[6] as Int) { state(of: $0) }
-      _ = damage.read("attempts", row[7] as Int) { attempts in possibleAttempts.contains(attempts) ? attempts : nil }
-      _ = damage.read("due", row[8] as Int64, instant)
+        address: damage.text("address", row, 1) { try? Mailbox($0) } ?? standIn(row.text(1) ?? ""),
+        route: RouteKey(rawValue: damage.text("route", row, 2, text) ?? row.text(2) ?? ""),
+        notify: damage.integerIfAny("notify", row, 3) { UInt8(exactly: $0).map { Notify(rawValue: $0) } },
+        originalRecipient: original)
+      _ = damage.text("account", row, 11, text)
+      _ = damage.integer("priority", row, 12, priority)
+      let known = damage.integer("state", row, 6) { state(of: $0) }
+      _ = damage.integer("attempts", row, 7) { possibleAttempts.contains($0) ? $0 : nil }
+      _ = damage.integer("due", row, 8, instant)
+      _ = damage.textIfAny("last_result", row, 9) { $0 }
+      _ = damage.integer("delay_reported", row, 10, flag)
       var queued = QueuedRecipient(number: number, recipient: recipient, due: UTCInstant(nanoseconds: 0))
       queued.standing = standing(row, at: 6)
       recipients.append(queued)
-      states.append(row[6])
+      states.append(isNumbered ? known.map { self.number(of: $0) } : nil)
     }
     return (recipients, states, damage)
   }
@@ -112,13 +138,13 @@ enum RowCoding {
   /// Five columns: state, attempts, due, last_result, delay_reported. What is out of bounds comes to the nearest that
   /// is within; a state that isn't ours waits for an operator.
   static func standing(_ row: Row, at column: Int) -> RecipientStanding {
-    let attempts: Int = row[column + 1]
-    let due: Int64 = row[column + 2]
+    let attempts = row.integer(column + 1) ?? possibleAttempts.lowerBound
+    let due = row.integer(column + 2) ?? possibleInstants.lowerBound
     return RecipientStanding(
-      state: state(of: row[column]) ?? .held,
-      attempts: min(max(attempts, possibleAttempts.lowerBound), possibleAttempts.upperBound),
+      state: row.integer(column).flatMap { state(of: $0) } ?? .held,
+      attempts: Int(min(max(attempts, possibleAttempts.lowerBound), possibleAttempts.upperBound)),
       due: UTCInstant(nanoseconds: min(max(due, possibleInstants.lowerBound), possibleInstants.upperBound)),
-      lastResult: row[column + 3], delayReported: row[column + 4])
+      lastResult: row.text(column + 3), delayReported: row.integer(column + 4).flatMap(flag) ?? false)
   }
 
   static func number(of state: RecipientState) -> Int {
@@ -132,17 +158,29 @@ enum RowCoding {
   }
 
   /// Nil for a number that isn't ours, which only a foreign hand could have written.
-  private static func state(of number: Int) -> RecipientState? {
-    RecipientState.allCases.first { self.number(of: $0) == number }
+  private static func state(of number: Int64) -> RecipientState? {
+    RecipientState.allCases.first { self.number(of: $0) == Int(number) }
   }
 
-  private static func isFinal(_ number: Int) -> Bool { state(of: number)?.isFinal ?? false }
+  private static func isFinal(_ number: Int?) -> Bool { number.flatMap { state(of: Int64($0)) }?.isFinal ?? false }
+
+  private static func priority(_ number: Int64) -> PriorityClass? {
+    Int(exactly: number).flatMap { PriorityClass(rawValue: $0) }
+  }
+
+  private static func flag(_ number: Int64) -> Bool? {
+    switch number {
+    case 0: false
+    case 1: true
+    default: nil
+    }
+  }
 
   /// From 1970 to the year 2223: what can be added to it stays within 64 bits of nanoseconds.
   private static let possibleInstants: ClosedRange<Int64> = 0...8_000_000_000_000_000_000
-  private static let possibleAttempts = 0...Int(Int32.max)
+  private static let possibleAttempts: ClosedRange<Int64> = 0...Int64(Int32.max)
 
-  private static func instant(_ nanoseconds: Int64) -> UTCInstant? {
+  static func instant(_ nanoseconds: Int64) -> UTCInstant? {
     possibleInstants.contains(nanoseconds) ? UTCInstant(nanoseconds: nanoseconds) : nil
   }
 
@@ -150,13 +188,13 @@ enum RowCoding {
   private static func text(_ text: String) -> String? { text.unicodeScalars.contains("\u{fffd}") ? nil : text }
 
   /// Whole lines, each ended by CRLF and with neither CR nor LF in it (Law 5).
-  private static func isHeader(_ bytes: ByteBuffer) -> Bool {
+  private static func isHeader(_ bytes: Data) -> Bool {
     var last: UInt8 = 0
-    for octet in bytes.readableBytesView {
+    for octet in bytes {
       guard octet != 0, (octet == 0x0a) == (last == 0x0d) else { return false }
       last = octet
     }
-    return bytes.readableBytes == 0 || last == 0x0a
+    return bytes.isEmpty || last == 0x0a
   }
 
   /// An address that nobody has, with what can be shown of the lost one.
@@ -167,29 +205,4 @@ enum RowCoding {
       localPart: shown.isEmpty ? "unreadable" : shown,
       domain: (try? DomainName("unreadable.invalid")).map { .name($0) } ?? .literal(AddressLiteral(.v4(0))))
   }
-}
-
-/// The columns of a message that don't read.
-struct RowDamage: Sendable {
-  /// Columns that a reason names, and characters of what stands in each.
-  static let longestReason = 4
-  static let longestValue = 80
-
-  private let table: String
-  var owner = ""
-  private var found: [String] = []
-
-  init(_ table: String) { self.table = table }
-
-  mutating func read<Raw, Value>(_ column: String, _ raw: Raw, _ parse: (Raw) -> Value?) -> Value? {
-    if let value = parse(raw) { return value }
-    guard found.count < RowDamage.longestReason else { return nil }
-    let text = String("\(raw)".prefix(RowDamage.longestValue))
-    found.append("\(table).\(column)\(owner) holds \(text.debugDescription)")
-    return nil
-  }
-
-  mutating func add(_ other: RowDamage) { found += other.found.prefix(RowDamage.longestReason - found.count) }
-
-  var reason: String? { found.isEmpty ? nil : "the stored row can't be read: " + found.joined(separator: "; ") }
 }

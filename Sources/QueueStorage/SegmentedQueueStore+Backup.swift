@@ -47,7 +47,11 @@ extension SegmentedQueueStore {
       let lock = try FolderLock(folder: folder)
       let summary = try BackupCopy(from: source, to: folder).run { db in
         try db.execute(
-          sql: "UPDATE recipients SET state = ?, last_result = coalesce(last_result, ?) WHERE state = ?",
+          sql: """
+            UPDATE recipients SET state = ?,
+              last_result = iif(typeof(last_result) = 'text', last_result, ?), \(RowCoding.typedColumns)
+            WHERE state = ?
+            """,
           arguments: [RowCoding.number(of: .held), "restored from a backup", RowCoding.number(of: .queued)])
       }
       withExtendedLifetime(lock) {}

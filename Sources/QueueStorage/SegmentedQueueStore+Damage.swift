@@ -28,13 +28,18 @@ extension SegmentedQueueStore {
   /// Messages that no lane and no listing would lead to.
   static func unreachable(_ db: Database) throws -> Set<Int64> {
     let strange = try Int64.fetchSet(
-      db, sql: "SELECT number FROM messages WHERE length(id) <> ? OR id GLOB '*[^0-9a-hjkmnp-tv-z]*'",
+      db,
+      sql: """
+        SELECT number FROM messages
+        WHERE typeof(id) <> 'text' OR length(id) <> ? OR id GLOB '*[^0-9a-hjkmnp-tv-z]*'
+        """,
       arguments: [QueueID.characters])
     let misplaced = try Int64.fetchSet(db, sql: "SELECT number FROM messages WHERE NOT (\(BodyPlace.isPossible))")
     let laneless = try Int64.fetchSet(
       db,
       sql: """
-        SELECT message FROM recipients WHERE state NOT IN (0, 1, 2, 3, 4) OR (state = 0 AND priority NOT IN (0, 1, 2))
+        SELECT message FROM recipients WHERE typeof(message) = 'integer'
+          AND (coalesce(state, -1) NOT IN (0, 1, 2, 3, 4) OR (state = 0 AND coalesce(priority, -1) NOT IN (0, 1, 2)))
         """)
     return strange.union(misplaced).union(laneless)
   }
@@ -53,6 +58,7 @@ extension BodyPlace {
 
   /// The same in SQL, about a row of `messages`.
   static let isPossible = """
-    segment BETWEEN 0 AND \(highest) AND offset BETWEEN (segment = 0) AND \(highest) AND length BETWEEN 0 AND \(highest)
+    typeof(segment) = 'integer' AND typeof(offset) = 'integer' AND typeof(length) = 'integer'
+    AND segment BETWEEN 0 AND \(highest) AND offset BETWEEN (segment = 0) AND \(highest) AND length BETWEEN 0 AND \(highest)
     """
 }

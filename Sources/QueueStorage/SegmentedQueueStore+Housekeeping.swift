@@ -46,7 +46,8 @@ extension SegmentedQueueStore {
         let row = try Row.fetchOne(
           db, sql: "SELECT sequence, instant, (SELECT max(sequence) FROM outbox) FROM outbox ORDER BY sequence LIMIT 1")
         guard let row else { return false }
-        let (first, instant, last): (Int64, Int64, Int64) = (row[0], row[1], row[2])
+        // One whose moment is lost is forgotten as well.
+        guard let first = row.integer(0), let instant = row.integer(1), let last = row.integer(2) else { return true }
         return instant < oldest.nanoseconds || last - first >= Int64(keeping)
       }
       guard isNeeded else { break }
@@ -71,14 +72,19 @@ extension SegmentedQueueStore {
         arguments: [segment]
       ).map { row in
         (
-          number: row[0] as Int64, id: row[1] as String,
-          place: BodyPlace(segment: segment, offset: row[2], length: row[3])
+          number: row.integer(0) ?? 0, id: row.text(1).flatMap { QueueID($0) },
+          place: BodyPlace(
+            segment: segment, offset: Int(row.integer(2) ?? -1), length: Int(row.integer(3) ?? -1))
         )
       }
     }
     var moved = 0
     for row in rows where moved < SegmentedQueueStore.longestCompaction {
-      guard let id = QueueID(row.id) else { continue }
+      guard let id = row.id, row.place.isPossible else {
+        // It can't be moved, so its segment stays; chosen again, it would keep every other from being emptied.
+        skippedByCompaction.withLock { _ = $0.insert(segment) }
+        continue
+      }
       moved += row.place.length
       do throws(StoreFault) {
         let body = try await readWhole(id)

@@ -6,12 +6,26 @@ import NIOPosix
 
 extension SegmentedQueueStore {
   public func lanes() async throws(StoreFault) -> [LaneSummary] {
+    var held: Set<Int64> = []
     while true {
       let (lanes, unnamed) = try await reading { db in try LaneQueries.lanes(db) }
       guard let unnamed else { return lanes }
+      guard let number = unnamed.message, held.insert(number).inserted else {
+        throw indexIsCorrupt(naming: unnamed.message)
+      }
       // Held, it is in no lane any more: each round has one message less.
-      try await holdUnreadable(unnamed)
+      try await holdUnreadable(number)
     }
+  }
+
+  /// The index names a recipient whose row doesn't say so, or no message at all: holding it changes nothing.
+  private func indexIsCorrupt(naming message: Int64?) -> StoreFault {
+    let name = message.map { "message number \($0)" } ?? "a message without a number"
+    standing.alarm(
+      "queue-index-corrupt",
+      "the index recipients_queued of queue.sqlite3 has \(name) as queued, and the recipients' rows don't; stop the "
+        + "server and run: sqlite3 \(folder)/queue.sqlite3 'REINDEX recipients_queued'")
+    return .corrupt(QueueID(acceptedAt: UTCInstant(nanoseconds: 0), random: UInt64(bitPattern: message ?? 0)))
   }
 
   public func due(in lane: Lane, at moment: UTCInstant, limit: Int) async throws(StoreFault) -> DueMail {
@@ -51,12 +65,14 @@ extension SegmentedQueueStore {
           SELECT a.number, a.started_at, a.ended_at, a.host, a.result, a.tls
           FROM attempts a JOIN messages m ON m.number = a.message WHERE m.id = ? ORDER BY a.sequence
           """, arguments: [id.description]
-      ).map { row in
-        RecipientAttempt(
-          number: row[0],
-          attempt: AttemptRecord(
-            startedAt: UTCInstant(nanoseconds: row[1]), endedAt: UTCInstant(nanoseconds: row[2]), host: row[3],
-            result: row[4], tls: row[5]))
+      ).compactMap { row in
+        // One that doesn't read is left out, as an event is: the history is for reading.
+        guard let number = row.integer(0).map({ Int($0) }), let start = row.integer(1).flatMap(RowCoding.instant),
+          let end = row.integer(2).flatMap(RowCoding.instant), let host = row.text(3), let result = row.text(4),
+          let tls = row.text(5)
+        else { return nil }
+        let attempt = AttemptRecord(startedAt: start, endedAt: end, host: host, result: result, tls: tls)
+        return RecipientAttempt(number: number, attempt: attempt)
       }
     }
   }
@@ -67,10 +83,11 @@ extension SegmentedQueueStore {
         db, sql: "SELECT sequence, instant, event FROM outbox WHERE message = ? ORDER BY sequence",
         arguments: [id.description]
       ).compactMap { row in
-        // A kind of a later version is skipped: the history is for reading.
-        MailEvent(json: row[2]).map {
-          StampedEvent(sequence: row[0], instant: UTCInstant(nanoseconds: row[1]), event: $0)
-        }
+        // A kind of a later version is skipped, and what doesn't read: the history is for reading.
+        guard let sequence = row.integer(0), let instant = row.integer(1).flatMap(RowCoding.instant),
+          let event = row.text(2).flatMap({ MailEvent(json: $0) })
+        else { return nil }
+        return StampedEvent(sequence: sequence, instant: instant, event: event)
       }
     }
   }
@@ -99,11 +116,11 @@ extension SegmentedQueueStore {
         let statement = try db.cachedStatement(
           sql: "SELECT segment, offset, length, checksum FROM messages WHERE id = ?")
         return try Row.fetchOne(statement, arguments: [id.description]).map { row in
-          (BodyPlace(segment: row[0], offset: row[1], length: row[2]), row[3] as Int64)
+          (row.place(0, 1, 2), row.integer(3).flatMap { UInt32(exactly: $0) })
         }
       }
       guard let (place, storedChecksum) = row else { throw .notFound }
-      guard place.isPossible, let checksum = UInt32(exactly: storedChecksum) else { throw .corrupt(id) }
+      guard place.isPossible, let checksum = storedChecksum else { throw .corrupt(id) }
       guard place.segment == BodyPlace.ownFile || files.withLedger({ $0.pin(place.segment) }) else { continue }
       let reader: StoredBodyReader
       do throws(SystemFault) {

@@ -217,13 +217,14 @@ public final class SegmentedQueueStore: QueueStore {
         sql: """
           SELECT segment, count(*), sum(iif(\(BodyPlace.isPossible), length, 0)),
             max(iif(\(BodyPlace.isPossible), offset + length, \(files.options.segmentSize.bytes)))
-          FROM messages WHERE segment BETWEEN 1 AND \(BodyPlace.highest) GROUP BY segment ORDER BY segment
+          FROM messages WHERE typeof(segment) = 'integer' AND segment BETWEEN 1 AND \(BodyPlace.highest)
+          GROUP BY segment ORDER BY segment
           """)
       let bodies = try Int.fetchSet(
         db, sql: "SELECT offset FROM messages WHERE segment = 0 AND \(BodyPlace.isPossible)")
       let messages = try Int.fetchOne(db, sql: "SELECT count(*) FROM messages") ?? 0
       let queued = try Int.fetchOne(db, sql: "SELECT count(*) FROM recipients WHERE state = 0") ?? 0
-      let held = try Int.fetchOne(db, sql: "SELECT count(*) FROM recipients WHERE state NOT IN (0, 2, 3, 4)") ?? 0
+      let held = try Int.fetchOne(db, sql: "SELECT count(*) FROM recipients WHERE \(RowCoding.isHeld)") ?? 0
       let live = segments.map { row in
         (number: row[0] as Int, bodies: row[1] as Int, bytes: row[2] as Int, end: row[3] as Int)
       }

@@ -137,7 +137,7 @@ final class StoreStanding: Sendable {
     }
   }
 
-  private func alarm(_ name: String, _ reason: String) {
+  func alarm(_ name: String, _ reason: String) {
     events.record(MailEvent(.alarm, [.init("what", .text(name)), .init("reason", .text(reason))]))
   }
 }

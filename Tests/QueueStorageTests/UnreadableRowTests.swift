@@ -13,13 +13,24 @@ struct UnreadableRowTests {
   struct Damage: Sendable, CustomTestStringConvertible {
     let column: String
     let value: String
-    init(_ column: String, _ value: String) {
+    /// Whether the schema would refuse it, as it would what a flipped bit makes of a stored type.
+    let isUnlawful: Bool
+    init(_ column: String, _ value: String, isUnlawful: Bool = false) {
       self.column = column
       self.value = value
+      self.isUnlawful = isUnlawful
     }
     var testDescription: String { "\(column) = \(value)" }
 
     func strike(_ path: String, message: Int) throws {
+      if isUnlawful {
+        try withoutTypes(path) { try update(path, message) }
+      } else {
+        try update(path, message)
+      }
+    }
+
+    private func update(_ path: String, _ message: Int) throws {
       let (table, name) = (column.prefix { $0 != "." }, column.drop { $0 != "." }.dropFirst())
       let database = try DatabaseQueue(path: path + "/queue.sqlite3")
       try database.write { db in
@@ -48,7 +59,29 @@ struct UnreadableRowTests {
     Damage("recipients.account", "CAST(x'80' AS TEXT)"), Damage("recipients.priority", "9"),
     Damage("recipients.notify", "4096"), Damage("recipients.state", "7"), Damage("recipients.state", "-1"),
     Damage("recipients.attempts", most), Damage("recipients.attempts", "-1"), Damage("recipients.due", least),
+    Damage("recipients.number", "7"),
   ]
+
+  /// NULL and three types for each column that is a number, NULL and a blob for each that is text.
+  static let unlawful: [Damage] =
+    [
+      "messages.priority", "messages.smtputf8", "messages.received_at", "messages.expires_at", "messages.segment",
+      "messages.offset", "messages.length", "messages.checksum", "recipients.priority", "recipients.notify",
+      "recipients.state", "recipients.attempts", "recipients.due", "recipients.delay_reported",
+    ].flatMap { column in
+      ["NULL", "x''", "'x'", "1.5"].filter { column != "recipients.notify" || $0 != "NULL" }
+        .map { Damage(column, $0, isUnlawful: true) }
+    }
+    + ["messages.id", "messages.body_type", "recipients.address", "recipients.route", "recipients.account"]
+    .flatMap { [Damage($0, "NULL", isUnlawful: true), Damage($0, "x'41'", isUnlawful: true)] }
+    + [
+      "messages.tenant", "messages.account", "messages.reverse_path", "messages.envelope_id",
+      "messages.report_content", "recipients.original_type", "recipients.original_address", "recipients.last_result",
+    ].map { Damage($0, "x'41'", isUnlawful: true) }
+    + [
+      Damage("messages.prefix", "NULL", isUnlawful: true), Damage("messages.prefix", "'x'", isUnlawful: true),
+      Damage("recipients.number", "'x'", isUnlawful: true), Damage("recipients.number", "x''", isUnlawful: true),
+    ]
 
   /// What the runner does: every lane, what is due in it, and each message.
   private func claim(_ store: SegmentedQueueStore) async throws -> [QueuedMessage] {
@@ -64,7 +97,7 @@ struct UnreadableRowTests {
 
   @Test(
     "is held with its column named, listed, and removed on demand, while all other mail goes on",
-    arguments: damages, [false, true])
+    arguments: damages + unlawful, [false, true])
   func damaged(_ damage: Damage, _ whileOpen: Bool) async throws {
     let house = try StoreHouse()
     var store = try await house.open()
@@ -82,6 +115,8 @@ struct UnreadableRowTests {
     let found = try #require(listed.first)
     #expect(listed.count == 1)
     #expect(found.recipients.map(\.state) == [.held])
+    // What `queue list` shows of it.
+    #expect((0...9_100).contains(found.size.bytes))
     let column = damage.column.split(separator: ".")[1]
     let reason = try #require(found.recipients[0].lastResult)
     #expect(reason.contains("\(damage.column.prefix { $0 != "." }).") && reason.contains(column), "\(reason)")
@@ -147,19 +182,124 @@ struct UnreadableRowTests {
     #expect(try Data(contentsOf: URL(fileURLWithPath: house.path + "/segments/000001.segment")) == before)
   }
 
+  @Test(
+    "stays where it is while the sound bodies around it are moved",
+    arguments: [
+      Damage("messages.length", most), Damage("messages.id", "'no id at all'"), Damage("messages.checksum", "-1"),
+      Damage("messages.length", "NULL", isUnlawful: true), Damage("messages.id", "NULL", isUnlawful: true),
+      Damage("messages.smtputf8", "x''", isUnlawful: true),
+    ])
+  func compaction(_ damage: Damage) async throws {
+    let house = try StoreHouse()
+    let store = try await house.open()
+    // Eight to a segment: two stay in the first, one in the second.
+    for number in 0..<24 { try await store.accept(newMessage(number), content(number, bytes: 8_000)) }
+    for number in 2..<16 where number != 9 { try await store.finish(id(number)) }
+    try damage.strike(house.path, message: 1)
+    func segments() throws -> [Int?] {
+      try store.writer.database.read { db in
+        try Optional<Int>.fetchAll(db, sql: "SELECT segment FROM messages WHERE number IN (1, 2, 10) ORDER BY number")
+      }
+    }
+    #expect(try segments() == [1, 1, 2])
+    for _ in 0..<4 { try await store.housekeep() }
+    let after = try segments()
+    #expect(after[0] != 1 && after[1] == 1 && after[2] != 2, "\(after)")
+    for number in [0, 9] { #expect(try await store.readBody(id(number)) == content(number, bytes: 8_000)) }
+    #expect(store.condition == .accepting)
+    await store.close()
+  }
+
+  @Test(
+    "is held though one flipped bit made NULL of its state, its attempts or its word of delay", arguments: [0, 1, 4])
+  func flippedBit(_ column: Int) async throws {
+    let house = try StoreHouse()
+    var store = try await house.open()
+    for number in 1...3 { try await store.accept(newMessage(number), content(number, bytes: 900)) }
+    await store.close()
+    let database = try DatabaseQueue(path: house.path + "/queue.sqlite3")
+    try await database.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
+    try database.close()
+    // Of a record: the stored types of state, attempts, due, last_result and delay_reported, the number of the message,
+    // the address. 8 is the type of a stored 0.
+    let wanted: [UInt8] = [8, 8, 6, 0, 8, 2] + Array("bob@example.org".utf8)
+    let file = URL(fileURLWithPath: house.path + "/queue.sqlite3")
+    var bytes = try Data(contentsOf: file)
+    let place = try #require(bytes.firstRange(of: wanted))
+    bytes[place.lowerBound + column] ^= 8
+    try bytes.write(to: file)
+    store = try await house.open()
+    #expect(try await claim(store).map(\.id) == [id(1), id(3)])
+    let found = try #require(try await store.message(id(2)))
+    #expect(found.recipients.map(\.state) == [.held])
+    #expect(found.recipients[0].lastResult?.contains("holds \"NULL\"") == true)
+    // The index names it no more.
+    let lane = Lane(route: RouteKey(rawValue: "outbound"), account: "alice")
+    #expect(try await store.due(in: lane, at: StillClock.start, limit: 10).ids == [id(1), id(3)])
+    // The opening counts by the index, which still has the recipient whose state is lost.
+    #expect(
+      try await store.counts() == QueueCounts(messages: 3, recipientsQueued: 2, recipientsHeld: 1) || column == 0)
+    try await store.record([change(0, .removed, attempts: 0)], of: id(2), reports: [], events: [])
+    #expect(try await store.message(id(2)) == nil)
+    await store.close()
+  }
+
+  @Test("of the history is left out, and does not keep the rest of it from being forgotten")
+  func history() async throws {
+    let house = try StoreHouse()
+    var options = StoreOptions.small
+    options.history = .seconds(3_600)
+    let store = try await house.open(nil, options)
+    let record = AttemptRecord(
+      startedAt: StillClock.start, endedAt: StillClock.start, host: "mx.example.org", result: "451 later", tls: "")
+    for number in 1...3 {
+      try await store.accept(newMessage(number), content(number, bytes: 90))
+      try await store.record([change(0, .queued, attempt: record)], of: id(number), reports: [], events: [])
+    }
+    try withoutTypes(house.path) {
+      let database = try DatabaseQueue(path: house.path + "/queue.sqlite3")
+      try database.write { db in
+        try db.execute(
+          sql: """
+            UPDATE outbox SET instant = NULL WHERE sequence = 1;
+            UPDATE outbox SET event = NULL WHERE sequence = 2;
+            UPDATE attempts SET started_at = NULL WHERE sequence = 1;
+            UPDATE attempts SET host = NULL WHERE sequence = 2;
+            """)
+      }
+      try database.close()
+    }
+    for (number, isThere) in [(1, false), (2, false), (3, true)] {
+      #expect(try await store.events(of: id(number)).isEmpty != isThere)
+      #expect(try await store.attempts(of: id(number)).isEmpty != isThere)
+    }
+    house.clock.advance(.seconds(3_601))
+    try await store.housekeep()
+    let left = try await store.writer.database.read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM outbox") }
+    #expect(left == 0)
+    await store.close()
+  }
+
   @Test("does not keep a backup from being made; the message is named in it")
   func backup() async throws {
     let house = try StoreHouse()
     let store = try await house.open()
-    for number in 1...3 { try await store.accept(newMessage(number), content(number, bytes: 9_000)) }
+    for number in 1...6 { try await store.accept(newMessage(number), content(number, bytes: 9_000)) }
     for (number, damage) in [
       (1, Damage("messages.offset", UnreadableRowTests.most)), (3, Damage("messages.checksum", "-1")),
+      (4, Damage("messages.length", "NULL", isUnlawful: true)),
+      (5, Damage("messages.checksum", "x''", isUnlawful: true)),
+      (6, Damage("recipients.due", "'x'", isUnlawful: true)),
     ] {
       try damage.strike(house.path, message: number)
     }
     let summary = try await store.backup(to: house.path + "/copy")
-    #expect(summary.messages == 3 && Set(summary.damaged) == [id(1), id(3)])
+    #expect(summary.messages == 6 && Set(summary.damaged) == [id(1), id(3), id(4), id(5)])
     await store.close()
+    _ = try SegmentedQueueStore.restore(from: house.path + "/copy", to: house.path + "/restored")
+    let restored = try await house.open(house.path + "/restored")
+    #expect(try await restored.counts() == QueueCounts(messages: 6, recipientsQueued: 0, recipientsHeld: 6))
+    #expect(try await restored.list(QueueFilter(), after: nil, limit: 10).count == 6)
+    await restored.close()
   }
-
 }
