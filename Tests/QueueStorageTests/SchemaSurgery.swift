@@ -21,6 +21,23 @@ func withoutTypes(_ path: String, _ body: () throws -> Void) throws {
   }
 }
 
+/// Changes the rows and leaves an index as it is.
+func withoutIndex(_ path: String, _ name: String, _ body: (Database) throws -> Void) throws {
+  let file = path + "/queue.sqlite3"
+  let entry = try schema(file) { db in
+    let row = try Row.fetchOne(
+      db, sql: "SELECT type, name, tbl_name, rootpage, sql FROM sqlite_schema WHERE name = ?", arguments: [name])
+    try db.execute(sql: "DELETE FROM sqlite_schema WHERE name = ?", arguments: [name])
+    return row.map { StatementArguments($0.databaseValues) }
+  }
+  let database = try DatabaseQueue(path: file)
+  try database.write(body)
+  try database.close()
+  try schema(file) { db in
+    try db.execute(sql: "INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", arguments: entry ?? [])
+  }
+}
+
 /// On a connection of its own: the next to be opened sees the schema anew.
 private func schema<Answer>(_ file: String, _ body: (Database) throws -> Answer) throws -> Answer {
   let database = try DatabaseQueue(path: file)

@@ -280,6 +280,37 @@ struct UnreadableRowTests {
     await store.close()
   }
 
+  @Test(
+    "in the index of what is queued, though its row is held, ends the asking for lanes: mended, or with an alarm",
+    .timeLimit(.minutes(1)), arguments: [true, false])
+  func indexAlone(_ isMended: Bool) async throws {
+    let house = try StoreHouse()
+    let store = try await house.open()
+    for number in 1...3 {
+      try await store.accept(newMessage(number, route: number == 2 ? "other" : "outbound"), content(number, bytes: 900))
+    }
+    try Damage("recipients.priority", "9").strike(house.path, message: 2)
+    try withoutIndex(house.path, "recipients_queued") { db in
+      // Under another route holding doesn't find what the index has.
+      try db.execute(sql: "UPDATE recipients SET state = 1\(isMended ? "" : ", route = 'elsewhere'") WHERE message = 2")
+    }
+    if isMended {
+      #expect(try await store.lanes().map(\.lane.route.rawValue) == ["outbound"])
+    } else {
+      await #expect(throws: StoreFault.self) { try await store.lanes() }
+    }
+    #expect(house.log.alarms == (isMended ? [] : ["queue-index-corrupt"]))
+    #expect(store.condition == .accepting)
+    await store.close()
+    // As the alarm says.
+    let database = try DatabaseQueue(path: house.path + "/queue.sqlite3")
+    try await database.write { db in try db.execute(sql: "REINDEX recipients_queued") }
+    try database.close()
+    let mended = try await house.open()
+    #expect(try await claim(mended).map(\.id) == [id(1), id(3)])
+    await mended.close()
+  }
+
   @Test("does not keep a backup from being made; the message is named in it")
   func backup() async throws {
     let house = try StoreHouse()
