@@ -8,7 +8,8 @@ import Testing
 
 @Suite("The store's bounds")
 struct StoreOptionsTests {
-  @Test("follow the configuration: bodies go to disk before intake puts mail off, and what SIZE may ever announce is taken")
+  @Test(
+    "follow the configuration: bodies go to disk before intake puts mail off, and what SIZE may ever announce is taken")
   func bounds() throws {
     var configuration = Configuration(
       hostName: try DomainName("mx.example.org"), dataFolder: "/nowhere", listeners: [], certificates: [],
