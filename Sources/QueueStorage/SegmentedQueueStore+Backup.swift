@@ -49,7 +49,8 @@ extension SegmentedQueueStore {
         try db.execute(
           sql: """
             UPDATE recipients SET state = ?,
-              last_result = iif(typeof(last_result) = 'text', last_result, ?), \(RowCoding.typedColumns)
+              last_result = ? || iif(typeof(last_result) = 'text', '; before that: ' || last_result, ''),
+              \(RowCoding.typedColumns)
             WHERE state = ?
             """,
           arguments: [RowCoding.number(of: .held), "restored from a backup", RowCoding.number(of: .queued)])

@@ -28,6 +28,7 @@ struct BackupTests {
     let store = try await house.open()
     for number in 0..<12 { try await store.accept(newMessage(number), content(number, bytes: number * 2_000)) }
     try await store.finish(id(0))
+    try await store.record([change(0, .queued, result: "451 later")], of: id(2), reports: [], events: [])
     let copy = house.path + "/copy"
     let summary = try await withThrowingTaskGroup(of: BackupSummary?.self) { group in
       group.addTask { try await store.backup(to: copy) }
@@ -54,6 +55,9 @@ struct BackupTests {
     let found = try await again.list(QueueFilter(), after: nil, limit: 100)
     #expect(Set((1..<12).map { id($0) }).isSubset(of: Set(found.map(\.id))))
     #expect(found.allSatisfy { $0.recipients.allSatisfy { $0.state == .held } })
+    #expect(try await again.message(id(1))?.recipients[0].lastResult == "restored from a backup")
+    #expect(
+      try await again.message(id(2))?.recipients[0].lastResult == "restored from a backup; before that: 451 later")
     #expect(try await again.lanes().isEmpty)
     for number in 1..<12 { #expect(try await again.readBody(id(number)) == content(number, bytes: number * 2_000)) }
     try await again.record([change(0, .queued, attempts: 0)], of: id(1), reports: [], events: [])

@@ -28,7 +28,7 @@ extension QueueRunner {
         guard !isLastTry else {
           events.record(
             QueueRunner.alarm(
-              errand, "stopped before an outcome could be recorded; its recipients may be served again", error))
+              errand, "outcome-not-recorded", "stopped first, so that its recipients may be served again", error))
           return Ending()
         }
       }
@@ -45,7 +45,7 @@ extension QueueRunner {
     // The outbox can't take it now, so it goes to the log alone, and once for all outcomes that wait together.
     guard isFirst else { return }
     events.record(
-      QueueRunner.alarm(errand, "outcomes can't be recorded; no delivery begins until they are", fault))
+      QueueRunner.alarm(errand, "outcomes-not-recorded", "no delivery begins until they are", fault))
   }
 
   private func endWaiting() {
@@ -53,12 +53,14 @@ extension QueueRunner {
     raise()
   }
 
-  private static func alarm(_ errand: Errand, _ text: String, _ fault: StoreFault) -> MailEvent {
+  private static func alarm(
+    _ errand: Errand, _ what: String, _ consequence: String, _ fault: StoreFault
+  ) -> MailEvent {
     MailEvent(
       .alarm,
       [
         .init("id", .text(errand.id.description)), .init("route", .text(errand.lane.route.description)),
-        .init("what", .text(text)), .init("reason", .text("the store answers \(fault)")),
+        .init("what", .text(what)), .init("reason", .text("\(consequence): the store answers \(fault)")),
       ])
   }
 
@@ -108,14 +110,14 @@ extension QueueRunner {
       .init("id", .text(attempt.message.id.description)), .init("route", .text(route.description)),
     ]
     if attempt.bodyIsCorrupt {
-      return MailEvent(.alarm, fields + [.init("what", .text("the stored body is damaged; the message is held"))])
+      fields += [.init("what", .text("stored-body-damaged")), .init("reason", .text("the message is held"))]
+      return MailEvent(.alarm, fields)
     }
     guard let (outcome, text) = judgement.alarm else { return nil }
     if outcome.scope.holdsBackRoute {
       guard withState({ $0.window.isOpen(route, generation: generation) }) else { return nil }
     }
-    fields.append(.init("what", .text(text)))
-    fields.append(.init("reason", .text(outcome.reason.rawValue)))
+    fields += [.init("what", .text(outcome.reason.rawValue)), .init("reason", .text(text))]
     return MailEvent(.alarm, fields)
   }
 

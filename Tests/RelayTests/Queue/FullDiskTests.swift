@@ -61,7 +61,7 @@ struct FullDiskTests {
         await house.later(.seconds(60))
       }
       let alarm = house.events.events.first { $0.kind == .alarm }
-      #expect(alarm?["what"] == .text("outcomes can't be recorded; no delivery begins until they are"))
+      #expect(alarm?["what"] == .text("outcomes-not-recorded"))
       #expect(house.events.kinds.count { $0 == .alarm } == 2)
     }
   }
@@ -102,7 +102,7 @@ struct FullDiskTests {
     #expect(alarms.last?["id"] == .text(Fixture.id(1).description))
     #expect(
       alarms.last?["what"]
-        == .text("stopped before an outcome could be recorded; its recipients may be served again"))
+        == .text("outcome-not-recorded"))
   }
 
   @Test("a failed sync ends the run, also while outcomes wait for room")
