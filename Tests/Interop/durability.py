@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-from harness import PEERS, PROJECT, Background, Failed, Letter, Missing, case, check, program, run_client
+from harness import PEERS, PROJECT, Background, Failed, Letter, Missing, case, check, program, run, run_client
 from serve import Serve
 from peers.ports import free_ports
 from wire import Wire
@@ -250,6 +250,8 @@ def damaged_row(bench):
         queue(server, "delete", "--id", ids[1])
         left = [message["id"] for message in queue(server, "list")]
         check(left == [ids[0], ids[2]], f"left after the deletion: {left}")
+        code, words = run([server.binary, "queue", "hold", ids[1], "--config", server.config])
+        check(code == 66 and ids[1] in words, f"queue hold of a message that left ended with {code}: {words}")
     finally:
         server.stop()
 

@@ -20,14 +20,33 @@ struct QueueChangeOptions: ParsableArguments {
 
   func make(_ change: QueueChange) async throws {
     try await complaining {
-      let (changed, isServed) = try await QueueDesk.serving(try place.place()) { desk in
+      let (changed, missing, isServed) = try await QueueDesk.serving(try place.place()) { desk in
         var changed = 0
+        var missing: [QueueID] = []
         for filter in selection.filters {
-          for case .changed(let count) in try await desk.ask(.change(change, filter)) { changed += count }
+          var here = 0
+          for case .changed(let count) in try await desk.ask(.change(change, filter)) { here += count }
+          changed += here
+          if here == 0, let id = filter.id, try await !isQueued(id, desk) { missing.append(id) }
         }
-        return (changed, desk.isServed)
+        return (changed, missing, desk.isServed)
       }
-      Console.print(try json ? QueueText.json(["changed": changed]) : change.report(of: changed, isServed: isServed))
+      if changed > 0 || missing.isEmpty || json {
+        Console.print(try json ? QueueText.json(["changed": changed]) : change.report(of: changed, isServed: isServed))
+      }
+      guard missing.isEmpty else {
+        let ids = missing.map(\.description).joined(separator: ", ")
+        throw ControlFault(
+          .notFound, "the queue has no message \(ids); it may have been delivered: martlet queue show ID")
+      }
+    }
+  }
+
+  private func isQueued(_ id: QueueID, _ desk: QueueDesk) async throws -> Bool {
+    var filter = QueueFilter()
+    filter.id = id
+    return try await desk.ask(.list(filter, after: nil, limit: 1)).contains { answer in
+      if case .message = answer { true } else { false }
     }
   }
 }
