@@ -26,7 +26,8 @@ public struct ConfigurationFile: Sendable {
     } catch {
       throw ConfigurationFaults([
         ConfigurationFinding(
-          .error, file: path, position: nil, text: error.reason, remedy: "name the file with --config FILE")
+          .error, file: path, position: nil, text: error.reason,
+          remedy: "give the path of a file that can be read; Examples/martlet.yaml is a beginning")
       ])
     }
     guard let text = String(validating: octets, as: UTF8.self) else {
