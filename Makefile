@@ -34,13 +34,13 @@ run: build-packages
 	.build/debug/martlet demo
 
 test: units peers
-	Scripts/conformance --ran $(LOG)/units --ran $(LOG)/peers
+	Scripts/conformance --ran $(LOG)/units.jsonl --ran $(LOG)/peers
 
-# One debug build serves `run`, `units` and `peers`; the log is what Scripts/conformance reads.
+# One debug build serves `run`, `units` and `peers`; what lands in $(LOG) is what Scripts/conformance reads.
 units: build-packages
 	$(SWIFT) build --build-tests
-	@mkdir -p $(LOG)
-	$(SWIFT) test --skip-build 2>&1 | tee $(LOG)/units
+	@mkdir -p $(LOG) && rm -f $(LOG)/units.jsonl
+	$(SWIFT) test --skip-build --event-stream-output-path $(LOG)/units.jsonl --event-stream-version 0
 
 peers: build-packages test-packages
 	$(SWIFT) build --product martlet
