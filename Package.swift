@@ -60,6 +60,7 @@ let package = Package(
   targets: [
     // Floor 0: values.
     room("MailSyntax"),
+    room("DNSRecords", ["MailSyntax"]),
 
     // Floor 1: languages.
     room("SMTPGrammar", ["MailSyntax", nioCore]),
@@ -78,7 +79,7 @@ let package = Package(
     room(
       "Relay",
       [
-        "Accounts", "MailMessage", "MailQueue", "MailSyntax", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
+        "Accounts", "DNSRecords", "MailMessage", "MailQueue", "MailSyntax", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
         "TransportSecurity", nioCore, deques, orderedCollections,
       ]),
 
@@ -115,7 +116,7 @@ let package = Package(
     room(
       "Simulation",
       [
-        "Accounts", "MailMessage", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SASLMechanisms", "SMTPGrammar",
+        "Accounts", "DNSRecords", "MailMessage", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SASLMechanisms", "SMTPGrammar",
         "SMTPSessions", "TransportSecurity", nioCore, orderedCollections,
       ]),
 
@@ -133,7 +134,7 @@ let package = Package(
     tests(
       "RelayTests",
       [
-        "Accounts", "MailMessage", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SASLMechanisms", "SMTPGrammar",
+        "Accounts", "DNSRecords", "MailMessage", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SASLMechanisms", "SMTPGrammar",
         "SMTPSessions", "Simulation", "TransportSecurity", nioCore, orderedCollections,
       ]),
     tests("SimulationTests", ["MailQueue", "MailSyntax", "Relay", "Simulation"]),
