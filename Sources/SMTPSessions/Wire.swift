@@ -64,7 +64,7 @@ public enum WireFault: Error, Hashable, Sendable {
   case reset(String)
   case handshakeFailed(String)
   case certificateRefused(CertificateFault)
-  /// The highest version the client's hello offers is TLS 1.1 or lower.
+  /// The peer's best is TLS 1.1 or lower, by the client's hello, the server's hello or the alert in its place.
   case obsoleteTLS
 }
 

@@ -14,6 +14,15 @@ enum BoringSSLWords {
     }
   }
 
+  /// Whether a client's handshake ended on the server's version: its hello chose TLS 1.1 or lower, or its alert refused
+  /// TLS 1.2 and 1.3 (RFC 8446 §6.2).
+  static func tellOfObsoleteServer(_ error: BoringSSLError) -> Bool {
+    guard case .sslError(let stack) = error else { return false }
+    return stack.contains { line in
+      ["unsupported protocol", "tlsv1 alert protocol version"].contains(lastWords(of: line.description))
+    }
+  }
+
   /// - Parameter stack: `error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER at …` on each line.
   static func describe(_ stack: [String]) -> String {
     guard !stack.isEmpty else { return "TLS failed" }

@@ -77,6 +77,7 @@ extension WireChannelHandler {
         report(.obsoleteTLS)
         return .obsoleteTLS
       }
+      if !setup.isServer, BoringSSLWords.tellOfObsoleteServer(reason) { return .obsoleteTLS }
       return .handshakeFailed(BoringSSLWords.describe(reason))
     case NIOSSLError.readInInvalidTLSState:
       return .reset("bytes came after the end of TLS")

@@ -2,6 +2,7 @@ public import MailSyntax
 public import Relay
 internal import SMTPGrammar
 public import SMTPSessions
+internal import TransportSecurity
 
 /// Every way a delivery can fail: all stages of the dialogue, with every kind of reply and every other cause. The golden
 /// table of outcomes lists what each comes to, and simulated next hops draw from it.
@@ -25,14 +26,22 @@ public enum FaultCatalogue {
     replies.map { code, enhanced in
       ("\(code)" + (enhanced.map { " \($0)" } ?? ""), reply(code, enhanced))
     } + [
-      ("transport", .transport("lost")), ("security", .security("no STARTTLS")),
+      ("transport", .transport("lost")), ("tls not offered", .security(.notOffered)),
+      ("tls refused", .security(.refused(serverReply(454, temporary(7, 0))))),
+      ("tls handshake", .security(.handshake("wrong version number"))), ("tls obsolete", .security(.obsoleteTLS)),
+      ("tls certificate", .security(.certificate(.expired))),
+      ("tls unproven", .security(.unproven(hostName: "mx.example"))), ("no mechanism", .security(.noMechanism)),
       ("protocol violation", .protocolViolation("reply too long")),
       ("unsupported 5.6.7", .unsupported(permanent(6, 7), "SMTPUTF8")),
       ("unsupported 5.3.4", .unsupported(permanent(3, 4), "SIZE")), ("local", .local("disk full")),
     ]
 
   public static func reply(_ code: UInt16, _ enhanced: EnhancedStatusCode? = nil) -> DeliveryFault.Cause {
-    .reply(ServerReply(code: ReplyCode(code), enhanced: enhanced, lines: ["words that decide nothing"]))
+    .reply(serverReply(code, enhanced))
+  }
+
+  private static func serverReply(_ code: UInt16, _ enhanced: EnhancedStatusCode?) -> ServerReply {
+    ServerReply(code: ReplyCode(code), enhanced: enhanced, lines: ["words that decide nothing"])
   }
 
   private static func temporary(_ subject: UInt16, _ detail: UInt16) -> EnhancedStatusCode {

@@ -47,8 +47,8 @@ struct SendReportTests {
       (DialogueFault(.greeting, .transport("too long")), 69),
       (DialogueFault(.greeting, .reply(reply(421))), 75),
       (DialogueFault(.greeting, .reply(reply(554))), 65),
-      (DialogueFault(.startTLS, .security("not offered")), 69),
-      (DialogueFault(.handshake, .security("refused")), 69),
+      (DialogueFault(.startTLS, .security(.notOffered)), 69),
+      (DialogueFault(.handshake, .security(.handshake("refused"))), 69),
       (DialogueFault(.authentication, .reply(reply(535))), 77),
       (DialogueFault(.authentication, .reply(reply(454))), 75),
       (DialogueFault(.hello, .protocolViolation("noise")), 69),
@@ -91,7 +91,7 @@ struct SendAdviceTests {
     let target = try SendTarget("mail.example.org", defaultPort: 465)
     return SendDialogue.advice(for: fault, wire: wire, target: target, security: security, authority: ca) ?? ""
   }
-  private let handshake = DialogueFault(.handshake, .security("no"))
+  private let handshake = DialogueFault(.handshake, .security(.handshake("no")))
 
   @Test("a certificate of an unknown authority says which option names the authority, and which file failed")
   func untrusted() throws {
@@ -110,7 +110,7 @@ struct SendAdviceTests {
 
   @Test("a missing STARTTLS is a refusal with its reason, and each wrong wrapper names the right one")
   func wrappers() throws {
-    let stripped = DialogueFault(.startTLS, .security("not offered"))
+    let stripped = DialogueFault(.startTLS, .security(.notOffered))
     #expect(try advice(stripped, nil, .starttls).contains("Nothing was sent"))
     #expect(try advice(handshake, .handshakeFailed("wrong version number")).contains("--tls starttls"))
     #expect(try advice(DialogueFault(.greeting, .transport("late")), nil, .starttls).contains("--tls implicit"))

@@ -1,4 +1,6 @@
 import MailSyntax
+import NIOCore
+import NIOPosix
 import SMTPSessions
 import Testing
 
@@ -120,6 +122,36 @@ struct WrongWrapperTests {
     client.perform { $0.close() }
     #expect(await server.log.wait(for: "closed").contains("ALPN"))
     await listener.stopAccepting()
+  }
+
+  /// Says one thing to whatever comes.
+  private final class Parrot: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+    private let answer: [UInt8]
+    init(_ answer: [UInt8]) { self.answer = answer }
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+      context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: answer)), promise: nil)
+    }
+  }
+
+  @Test(
+    "TLSB-001: a server with TLS 1.1 at most is named, by its hello and by its alert",
+    arguments: [
+      // A hello of TLS 1.1: the random is zeros, the suite ECDHE-RSA-AES128-SHA.
+      [22, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2] + Array(repeating: 0, count: 32) + [0, 0xc0, 0x13, 0],
+      // The alert protocol_version.
+      [21, 3, 1, 0, 2, 2, 70],
+    ] as [[UInt8]])
+  func obsoleteServer(_ answer: [UInt8]) async throws {
+    let server = try await ServerBootstrap(group: house.loops.group).childChannelInitializer { channel in
+      channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(Parrot(answer)) }
+    }.bind(host: "127.0.0.1", port: 0).get()
+    let client = implicitTLSPlayer("localhost", .recorded)
+    let port = UInt16(server.localAddress?.port ?? 0)
+    try await house.dial(SocketEndpoint(address: .v4(0x7f00_0001), port: port), client)
+    #expect(await client.log.wait(for: "closed") == "closed obsoleteTLS")
+    try await server.close()
   }
 
   @Test("a port scan, connecting and leaving, is a peer that closed")

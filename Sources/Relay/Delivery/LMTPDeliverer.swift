@@ -44,12 +44,8 @@ public struct LMTPDeliverer: Deliverer {
     delivery = PooledDelivery(
       name: target.description, pool: ConnectionPool(settings.pool), vouching: .unsaid
     ) {
-      () async throws(DeliveryFault) in
-      do throws(DialogueFault) {
-        return try await ClientConversation.open(finished, to: target, by: dialer)
-      } catch {
-        throw DeliveryFault(error)
-      }
+      () async throws(OpeningFault) in
+      try await ClientConversation.open(finished, to: target, by: dialer)
     }
   }
 

@@ -10,7 +10,7 @@ struct PooledDelivery: Sendable {
   let pool: ConnectionPool
   /// What MAIL says where nothing is known of the server.
   let vouching: Vouching
-  let connect: @Sendable () async throws(DeliveryFault) -> ClientConversation
+  let connect: @Sendable () async throws(OpeningFault) -> ClientConversation
 
   func deliver(_ job: DeliveryJob) async -> DeliveryResult {
     guard let lease = await pool.checkOut() else {
@@ -26,11 +26,12 @@ struct PooledDelivery: Sendable {
       // A server may leave an idle connection at any time; that says nothing of the message. Once, on a new one.
     }
     let fresh: ClientConversation
-    do throws(DeliveryFault) {
+    do throws(OpeningFault) {
       fresh = try await connect()
     } catch {
       pool.checkIn(nil, transactions: 0)
-      return DeliveryResult(host: name, tls: nil, outcomes: job.everyRecipient(error))
+      return DeliveryResult(
+        host: host(at: error.peer), tls: error.tls, outcomes: job.everyRecipient(DeliveryFault(error.fault)))
     }
     let attempt = await send(job, over: fresh)
     pool.checkIn(fresh, transactions: attempt.transactions)
@@ -38,11 +39,12 @@ struct PooledDelivery: Sendable {
   }
 
   private func result(of attempt: Attempt, over conversation: ClientConversation) -> DeliveryResult {
-    var host = name
-    if let address = conversation.peer.endpoint?.address.description, !name.contains(address) {
-      host += " (\(address))"
-    }
-    return DeliveryResult(host: host, tls: conversation.tls, outcomes: attempt.outcomes)
+    DeliveryResult(host: host(at: conversation.peer), tls: conversation.tls, outcomes: attempt.outcomes)
+  }
+
+  private func host(at peer: DialledPeer?) -> String {
+    guard let address = peer?.endpoint?.address.description, !name.contains(address) else { return name }
+    return "\(name) (\(address))"
   }
 
   /// One job over one connection, in as many transactions as the server's limits ask for.

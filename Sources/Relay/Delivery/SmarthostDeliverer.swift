@@ -57,7 +57,7 @@ public struct SmarthostDeliverer: Deliverer {
       name: settings.host.description, pool: ConnectionPool(settings.pool),
       vouching: settings.credentials == nil ? .unsaid : .nobody
     ) {
-      () async throws(DeliveryFault) in
+      () async throws(OpeningFault) in
       var plan = settings.plan
       plan.derive = derive
       plan.observe = observe
@@ -67,12 +67,8 @@ public struct SmarthostDeliverer: Deliverer {
           credential: credential, nonce: SCRAMNonce(using: &generator),
           server: ClientExchange.Server(host: settings.host, port: settings.port))
       }
-      do throws(DialogueFault) {
-        return try await ClientConversation.open(
-          plan, to: .host(settings.host, port: settings.port), from: settings.source, by: dialer)
-      } catch {
-        throw DeliveryFault(error)
-      }
+      return try await ClientConversation.open(
+        plan, to: .host(settings.host, port: settings.port), from: settings.source, by: dialer)
     }
   }
 
@@ -94,7 +90,7 @@ extension SmarthostDeliverer.Settings {
     return plan
   }
 
-  fileprivate func credential() async throws(DeliveryFault) -> ClientCredential? {
+  fileprivate func credential() async throws(OpeningFault) -> ClientCredential? {
     switch credentials {
     case nil: return nil
     case .password(let user, let password)?: return .password(user: user, password)
@@ -102,7 +98,7 @@ extension SmarthostDeliverer.Settings {
       do throws(AccessTokenFault) {
         return .token(user: user, try await source.token())
       } catch {
-        throw DeliveryFault(stage: .auth, cause: .local("no access token: \(error.reason)"))
+        throw OpeningFault(DialogueFault(.authentication, .local("no access token: \(error.reason)")))
       }
     }
   }

@@ -7,7 +7,7 @@ extension DeliveryFault: CustomStringConvertible {
     switch cause {
     case .reply(let reply): "\(reply) (\(stage.rawValue))"
     case .transport(let text): "connection: \(text) (\(stage.rawValue))"
-    case .security(let text): "TLS: \(text) (\(stage.rawValue))"
+    case .security(let fault): "TLS: \(fault) (\(stage.rawValue))"
     case .protocolViolation(let text): "protocol: \(text) (\(stage.rawValue))"
     case .unsupported(let status, let text): "\(status) not supported there: \(text)"
     case .local(let text): "here: \(text)"

@@ -52,7 +52,7 @@ struct AuthenticationDialogue {
       // RFC 5802 §5: a 235 without the server's signature is the word of someone who doesn't know the password.
       switch exchange.outcome {
       case .authenticated: return .authenticated
-      case .failed(let fault): return .fail(.security("the server claims success without proof: \(fault)"))
+      case .failed(let fault): return .fail(.security(.unprovenSuccess("\(fault)")))
       }
     case .transientNegative, .permanentNegative: return .refused(cancelledFor ?? .reply(reply))
     }
@@ -83,7 +83,7 @@ struct AuthenticationDialogue {
       self.derivation = derivation
       return .derive
     case .awaitChallenge: return .fail(.local("\(exchange.mechanism.rawValue) went on out of order"))
-    case .failed(let fault): return cancel(.security("AUTH can't go on: \(fault)"))
+    case .failed(let fault): return cancel(.security(.authentication("\(fault)")))
     }
   }
 

@@ -3,13 +3,17 @@ public import NIOCore
 public import SMTPGrammar
 
 /// A client's session on a channel without TLS. It can't authenticate: there is no such function here (Law 3). It sends
-/// mail only by a `CleartextPermit`, and never once it was opened to go to TLS.
+/// mail only by a `CleartextPermit`, never where it was opened to go to TLS, and never once STARTTLS has been said:
+/// whatever goes wrong from there, no mail follows on this connection.
 ///
 /// Going to TLS consumes it: nothing that was learned in clear outlives it (RFC 3207 §4.2).
 public struct CleartextClientSession: ~Copyable {
   public enum Goal: Hashable, Sendable {
     /// STARTTLS right behind EHLO, or the end: stripping the offer out of the answer gains an attacker nothing.
     case tls
+    /// STARTTLS where EHLO's answer offers it, and then TLS or the end; else mail in clear (RFC 3207 §4.1 leaves it to
+    /// the client; Law 2 says when it may be wished for).
+    case tlsIfOffered
     case mail
   }
 
@@ -25,6 +29,8 @@ public struct CleartextClientSession: ~Copyable {
 
   public var stage: DialogueStage { dialogue.stage }
   public var capabilities: Capabilities { dialogue.capabilities }
+  public var greetingName: String? { dialogue.greetingName }
+  public var helloName: String? { dialogue.helloName }
   public var wantsContent: Bool { dialogue.wantsContent }
   /// The server has agreed to a handshake that hasn't ended.
   public var isHandshaking: Bool { dialogue.state == .owned(.handshake) }
@@ -42,17 +48,23 @@ public struct CleartextClientSession: ~Copyable {
       return takeStartTLS(reply, bytes)
     case .unopened, .greeting, .ehlo, .helo, .ready, .transaction, .resetting, .refused, .quitting, .over:
       let action = dialogue.next(&bytes)
-      guard goal == .tls, action == .ready else { return action }
-      return startTLS()
+      guard action == .ready else { return action }
+      return greeted()
     }
   }
 
-  private mutating func startTLS() -> ClientAction {
-    dialogue.own(.startTLS)
-    guard dialogue.capabilities.offersStartTLS else {
-      return dialogue.refuse(.security("the server doesn't offer STARTTLS"))
+  /// The server's answer to EHLO or HELO is in.
+  private mutating func greeted() -> ClientAction {
+    let isOffered = dialogue.capabilities.offersStartTLS
+    switch goal {
+    case .mail: return .ready
+    case .tlsIfOffered where !isOffered: return .ready
+    case .tls, .tlsIfOffered:
+      // From here there is TLS or the end: only `.ready` lets mail go.
+      dialogue.own(.startTLS)
+      guard isOffered else { return dialogue.refuse(.security(.notOffered)) }
+      return dialogue.issue(.startTLS, as: .owned(.startTLS))
     }
-    return dialogue.issue(.startTLS, as: .owned(.startTLS))
   }
 
   private mutating func takeStartTLS(_ reply: ServerReply, _ bytes: ByteBuffer) -> ClientAction {
@@ -66,7 +78,7 @@ public struct CleartextClientSession: ~Copyable {
       return .startTLS
     case .positiveIntermediate: return dialogue.unexpected(reply)
     case .transientNegative, .permanentNegative:
-      return dialogue.refuse(.security("the server refused STARTTLS: \(reply)"))
+      return dialogue.refuse(.security(.refused(reply)))
     }
   }
 

@@ -10,16 +10,15 @@ extension ClientConnection {
 
   private func take(_ request: ClientRequest) {
     guard case .idle = activity else {
-      if case .abort = request { return fail(DialogueFault(phase.stage, .transport("the delivery was cancelled"))) }
+      if case .abort = request { return fail(DialogueFault(phase.stage, .cancelled)) }
       return request.refuse()
     }
     switch request {
     case .send(let transaction, let body, let answer):
       activity = .sending(answer, recipients: transaction.recipients.count)
       content = ContentInFlight(body)
-      var permit: CleartextPermit?
-      if case .cleartext(let granted) = plan.security { permit = granted }
-      if perform(phase.send(transaction, usesChunking: plan.usesChunking, permit: permit)) { pull() }
+      let action = phase.send(transaction, usesChunking: plan.usesChunking, permit: plan.security.permit)
+      if perform(action) { pull() }
     case .reset(let answer):
       activity = .resetting(answer)
       if perform(phase.reset()) { pull() }

@@ -11,7 +11,7 @@ final class ClientConnection: WireDelegate {
   static let maximumHeldOctets = 131072
 
   enum Activity {
-    case opening(OneShot<Result<OpenedSession, DialogueFault>>)
+    case opening(OneShot<Result<OpenedSession, OpeningFault>>)
     case idle
     case sending(OneShot<TransactionOutcome>, recipients: Int)
     case resetting(OneShot<Bool>)
@@ -25,6 +25,9 @@ final class ClientConnection: WireDelegate {
   var phase = ClientPhase.closed
   var activity: Activity
   private var proof: TLSProof?
+  /// Said before STARTTLS: the session that heard it is gone.
+  private var cleartextGreetingName: String?
+  private var greetingName: String? { cleartextGreetingName ?? phase.greetingName }
   private var accumulator = ByteBuffer()
   private var isPulling = false
   /// The wire is being closed: nothing that still comes matters.
@@ -35,7 +38,7 @@ final class ClientConnection: WireDelegate {
 
   init(
     wire: any Wire, plan: ClientPlan, mailbox: ClientMailbox,
-    opening: OneShot<Result<OpenedSession, DialogueFault>>
+    opening: OneShot<Result<OpenedSession, OpeningFault>>
   ) {
     self.wire = wire
     self.plan = plan
@@ -46,13 +49,10 @@ final class ClientConnection: WireDelegate {
   // MARK: The wire speaks
 
   func opened() {
-    switch plan.security {
-    case .implicitTLS(let hostName, let demand):
-      wire?.startTLS(.client(hostName: hostName, demand: demand))
-    case .startTLS:
-      phase = .cleartext(CleartextClientSession(identity: plan.identity, dialect: plan.dialect, goal: .tls))
-    case .cleartext:
-      phase = .cleartext(CleartextClientSession(identity: plan.identity, dialect: plan.dialect, goal: .mail))
+    if let goal = plan.security.goal {
+      phase = .cleartext(CleartextClientSession(identity: plan.identity, dialect: plan.dialect, goal: goal))
+    } else {
+      beginHandshake()
     }
     renewDeadline()
     listen()
@@ -75,19 +75,19 @@ final class ClientConnection: WireDelegate {
     }
     self.proof = proof
     note("TLS: \(proof.facts.version) \(proof.facts.cipherSuite)\(proof.facts.group.map { " \($0)" } ?? "")")
-    switch plan.security {
-    case .implicitTLS(let hostName, let demand):
-      guard isProven(hostName, demand, by: proof) else { return refuseUnproven(hostName) }
+    guard let (hostName, demand) = plan.security.peer else {
+      return fail(DialogueFault(.handshake, .protocolViolation("a handshake that nobody asked for")))
+    }
+    guard isProven(hostName, demand, by: proof) else { return refuseUnproven(hostName) }
+    if plan.security.goal == nil {
       var session = EncryptedClientSession(
         proof: proof, identity: plan.identity, dialect: plan.dialect, opening: .withGreeting)
       let action = session.start()
       phase = .encrypted(session)
       _ = perform(action)
-    case .startTLS(let hostName, let demand):
-      guard isProven(hostName, demand, by: proof) else { return refuseUnproven(hostName) }
+    } else {
+      cleartextGreetingName = phase.greetingName
       _ = perform(phase.upgrade(by: proof))
-    case .cleartext:
-      fail(DialogueFault(.handshake, .protocolViolation("a handshake that nobody asked for")))
     }
     renewDeadline()
     pull()
@@ -141,8 +141,7 @@ final class ClientConnection: WireDelegate {
     case .write(let output):
       write(output)
     case .startTLS:
-      guard case .startTLS(let hostName, let demand) = plan.security else { return false }
-      wire?.startTLS(.client(hostName: hostName, demand: demand))
+      beginHandshake()
       renewDeadline()
       return false
     case .ready:
@@ -176,6 +175,11 @@ final class ClientConnection: WireDelegate {
     return true
   }
 
+  private func beginHandshake() {
+    guard let (hostName, demand) = plan.security.peer else { return }
+    wire?.startTLS(.client(hostName: hostName, demand: demand))
+  }
+
   private func write(_ output: ClientOutput) {
     wire?.write(output.bytes)
     wire?.flush()
@@ -202,7 +206,11 @@ final class ClientConnection: WireDelegate {
     guard case .opening(let opening) = activity else { return }
     activity = .idle
     renewDeadline()
-    opening.fulfil(.success(OpenedSession(tls: proof?.facts, capabilities: phase.capabilities)))
+    opening.fulfil(
+      .success(
+        OpenedSession(
+          tls: proof?.facts, cleartextReason: proof == nil ? plan.security.permit?.reason : nil,
+          capabilities: phase.capabilities, greetingName: greetingName, helloName: phase.helloName)))
   }
 
   private func finish(_ outcome: TransactionOutcome) {
@@ -262,7 +270,7 @@ final class ClientConnection: WireDelegate {
     switch waiting {
     case .opening(let opening):
       shutMailbox()
-      opening.fulfil(.failure(fault))
+      opening.fulfil(.failure(OpeningFault(fault, tls: proof?.facts, greetingName: greetingName)))
     case .sending(let answer, let recipients):
       let unsaid = TransactionOutcome(
         answers: Array(repeating: .fault(fault), count: recipients), leavesConnectionUsable: false)
@@ -285,7 +293,7 @@ final class ClientConnection: WireDelegate {
 
   /// RFC 3207 §4.1: right behind the handshake each side asks whether this is safe enough. It isn't.
   private func refuseUnproven(_ hostName: String) {
-    settle(DialogueFault(.handshake, .security("the server's certificate doesn't prove that it is \(hostName)")))
+    settle(DialogueFault(.handshake, .security(.unproven(hostName: hostName))))
     shut()
   }
 

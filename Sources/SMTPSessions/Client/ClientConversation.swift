@@ -5,7 +5,10 @@ public import TransportSecurity
 /// What a connection knows once it is open.
 struct OpenedSession: Sendable {
   let tls: TLSFacts?
+  let cleartextReason: String?
   let capabilities: Capabilities
+  let greetingName: String?
+  let helloName: String?
 }
 
 /// A client's conversation with one server, as async functions. It may be shared between tasks; one transaction goes
@@ -17,6 +20,13 @@ public final class ClientConversation: Sendable {
   public let peer: DialledPeer
   /// What the handshake settled; nil in clear.
   public let tls: TLSFacts?
+  /// Of the permit by which mail goes in clear here, for the record; nil inside TLS.
+  public let cleartextReason: String?
+  /// What the server calls itself in its greeting: the first word, as long as a reply's line may be. Behind STARTTLS it
+  /// was said in clear, by whomever; `helloName` was said inside. A host that meets its own name has met itself.
+  public let greetingName: String?
+  /// What the server calls itself in its answer to EHLO, LHLO or HELO, the last one.
+  public let helloName: String?
   /// What the server offers in this very channel.
   public let capabilities: Capabilities
   private let mailbox: ClientMailbox
@@ -24,32 +34,41 @@ public final class ClientConversation: Sendable {
   private init(peer: DialledPeer, session: OpenedSession, mailbox: ClientMailbox) {
     self.peer = peer
     tls = session.tls
+    cleartextReason = session.cleartextReason
+    greetingName = session.greetingName
+    helloName = session.helloName
     capabilities = session.capabilities
     self.mailbox = mailbox
   }
 
   /// Connects, greets, goes to TLS and authenticates as `plan` says.
   ///
-  /// - Throws: the first thing that went otherwise; the connection is closed then. Cancellation is a transport fault.
+  /// - Throws: the first thing that went otherwise, with what is known of the server; the connection is closed then.
+  ///   Cancellation is a transport fault.
   public static func open(
     _ plan: ClientPlan, to target: DialTarget, from source: IPAddress? = nil, by dialer: some Dialer
-  ) async throws(DialogueFault) -> ClientConversation {
+  ) async throws(OpeningFault) -> ClientConversation {
     let mailbox = ClientMailbox()
-    let opening = OneShot<Result<OpenedSession, DialogueFault>>()
+    let opening = OneShot<Result<OpenedSession, OpeningFault>>()
     let peer: DialledPeer
     do throws(DialFault) {
       peer = try await dialer.dial(target, from: source, timeout: plan.timeouts.connect) { wire in
         ClientConnection(wire: wire, plan: plan, mailbox: mailbox, opening: opening)
       }
     } catch {
-      throw DialogueFault(.connect, .transport(ClientConversation.describe(error)))
+      throw OpeningFault(DialogueFault(.connect, .transport(ClientConversation.describe(error))))
     }
     let session = await withTaskCancellationHandler {
       await opening.value()
     } onCancel: {
       _ = mailbox.post(.abort)
     }
-    return ClientConversation(peer: peer, session: try session.get(), mailbox: mailbox)
+    switch session {
+    case .success(let opened): return ClientConversation(peer: peer, session: opened, mailbox: mailbox)
+    case .failure(var fault):
+      fault.peer = peer
+      throw fault
+    }
   }
 
   /// Another transaction may be tried.

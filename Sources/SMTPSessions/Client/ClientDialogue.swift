@@ -30,6 +30,10 @@ struct ClientDialogue {
   let isEncrypted: Bool
   private(set) var state = State.unopened
   private(set) var capabilities = Capabilities()
+  /// What the server calls itself in its greeting, and in its answer to EHLO, LHLO or HELO: the first word, as long as
+  /// `ReplyParser` lets a line be (RFC 5321 §4.2 asks for a domain there; it may be anything).
+  private(set) var greetingName: String?
+  private(set) var helloName: String?
   /// The last whole reply, for those who show the dialogue. Taken with `takeHeard`.
   private var heard: ServerReply?
   private var parser = ReplyParser()
@@ -108,6 +112,7 @@ struct ClientDialogue {
   private mutating func take(_ reply: ServerReply) -> ClientAction {
     switch state {
     case .greeting:
+      greetingName = ClientDialogue.firstWord(of: reply)
       switch reply.code.severity {
       case .positiveCompletion: return sayHello()
       case .positiveIntermediate: return unexpected(reply)
@@ -118,6 +123,7 @@ struct ClientDialogue {
       case .positiveCompletion:
         // RFC 5321 §4.1.1.1: what HELO's answer lists is no extension.
         capabilities = state == .ehlo ? Capabilities(reply) : Capabilities()
+        helloName = ClientDialogue.firstWord(of: reply)
         state = .ready
         return .ready
       case .positiveIntermediate: return unexpected(reply)
@@ -242,6 +248,10 @@ struct ClientDialogue {
 
   mutating func unexpected(_ reply: ServerReply) -> ClientAction {
     fail(.protocolViolation("\(reply.code) is no answer at \(stage.rawValue)"))
+  }
+
+  private static func firstWord(of reply: ServerReply) -> String? {
+    reply.lines.first?.split(separator: " ").first.map(String.init)
   }
 
   private func notReady(for transaction: Transaction) -> ClientAction {

@@ -38,7 +38,7 @@ public enum ClientPhase: ~Copyable {
     _ transaction: Transaction, usesChunking: Bool, permit: CleartextPermit?
   ) -> ClientAction {
     let refused = ClientPhase.finished(
-      transaction, .security("mail doesn't go over a channel without TLS here"), usable: true)
+      transaction, .security(.noPermit), usable: true)
     return apply(
       { session in
         guard let permit else { return refused }
@@ -59,9 +59,7 @@ public enum ClientPhase: ~Copyable {
   public mutating func authenticate(
     _ credential: ClientCredential, nonce: SCRAMNonce, server: ClientExchange.Server?
   ) -> ClientAction {
-    let unproven = ClientAction.refused(
-      DialogueFault(
-        .authentication, .security("the server's certificate doesn't prove its name: no credential is sent")))
+    let unproven = ClientAction.refused(DialogueFault(.authentication, .security(.noProvenPeer)))
     return apply(
       { _ in unproven },
       { session in
@@ -108,6 +106,20 @@ public enum ClientPhase: ~Copyable {
     case .cleartext(let session): session.capabilities
     case .encrypted(let session): session.capabilities
     case .closed: Capabilities()
+    }
+  }
+  public var greetingName: String? {
+    switch self {
+    case .cleartext(let session): session.greetingName
+    case .encrypted(let session): session.greetingName
+    case .closed: nil
+    }
+  }
+  public var helloName: String? {
+    switch self {
+    case .cleartext(let session): session.helloName
+    case .encrypted(let session): session.helloName
+    case .closed: nil
     }
   }
   public var derivation: SCRAMDerivation? {

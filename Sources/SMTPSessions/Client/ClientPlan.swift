@@ -8,6 +8,9 @@ public struct ClientPlan: Sendable {
     case implicitTLS(hostName: String, demand: CertificateDemand)
     /// STARTTLS or nothing (RFC 3207).
     case startTLS(hostName: String, demand: CertificateDemand)
+    /// STARTTLS where it is offered, whatever the certificate, which is judged and recorded. Once it was offered there is
+    /// TLS or a fault; where it wasn't, the permit lets mail go in clear on the same connection.
+    case opportunisticStartTLS(hostName: String, ifNotOffered: CleartextPermit)
     case cleartext(CleartextPermit)
   }
 
@@ -51,5 +54,34 @@ public struct ClientPlan: Sendable {
     self.timeouts = timeouts
     self.observe = observe
     self.derive = derive
+  }
+}
+
+extension ClientPlan.Security {
+  /// What the session in clear that begins the connection is for; nil where it begins with a handshake.
+  var goal: CleartextClientSession.Goal? {
+    switch self {
+    case .implicitTLS: nil
+    case .startTLS: .tls
+    case .opportunisticStartTLS: .tlsIfOffered
+    case .cleartext: .mail
+    }
+  }
+
+  /// Whom the handshake is to meet, and how surely; nil where there is to be none.
+  var peer: (hostName: String, demand: CertificateDemand)? {
+    switch self {
+    case .implicitTLS(let hostName, let demand), .startTLS(let hostName, let demand): (hostName, demand)
+    case .opportunisticStartTLS(let hostName, _): (hostName, .recorded)
+    case .cleartext: nil
+    }
+  }
+
+  /// By what mail may go over a channel that stayed in clear.
+  var permit: CleartextPermit? {
+    switch self {
+    case .implicitTLS, .startTLS: nil
+    case .opportunisticStartTLS(_, let permit), .cleartext(let permit): permit
+    }
   }
 }

@@ -32,13 +32,16 @@ public struct DialogueFault: Error, Hashable, Sendable, CustomStringConvertible 
     /// No connection, or it was lost, or a wait was too long. RFC 5321 §3.8: as if the server had said 451.
     case transport(String)
     /// The channel isn't as safe as was asked for.
-    case security(String)
+    case security(SecurityFault)
     /// The server broke the protocol; what it meant can't be known.
     case protocolViolation(String)
     /// The server lacks what the message needs. Nothing of the message was sent.
     case unsupported(EnhancedStatusCode, String)
     /// Our own side: the content could not be read or may not be sent.
     case local(String)
+
+    /// We gave up ourselves; it says nothing of the server.
+    public static let cancelled = Cause.transport("the delivery was cancelled")
   }
 
   public init(_ stage: DialogueStage, _ cause: Cause) {
@@ -46,10 +49,29 @@ public struct DialogueFault: Error, Hashable, Sendable, CustomStringConvertible 
     self.cause = cause
   }
 
+  /// TLS was offered, or spoken from the first byte, and could not be had: STARTTLS was refused or not answered, the
+  /// handshake failed, broke off or took too long, or its certificate didn't do. Whether another connection is made
+  /// without it is the caller's to decide (Law 2).
+  ///
+  /// False where STARTTLS wasn't offered at all (`SecurityFault.notOffered`), and where the server broke the protocol:
+  /// that is no sign of a server that can't do better.
+  public var isTLSFailure: Bool {
+    switch cause {
+    case .security(let fault):
+      switch fault {
+      case .refused, .handshake, .obsoleteTLS, .certificate, .unproven: true
+      case .notOffered, .noProvenPeer, .noMechanism, .unprovenSuccess, .authentication, .noPermit: false
+      }
+    case .transport: (stage == .startTLS || stage == .handshake) && cause != .cancelled
+    case .reply, .protocolViolation, .unsupported, .local: false
+    }
+  }
+
   public var description: String {
     switch cause {
     case .reply(let reply): "at \(stage.rawValue) the server said: \(reply)"
-    case .transport(let text), .security(let text), .protocolViolation(let text), .local(let text):
+    case .security(let fault): "at \(stage.rawValue): \(fault)"
+    case .transport(let text), .protocolViolation(let text), .local(let text):
       "at \(stage.rawValue): \(text)"
     case .unsupported(let code, let text): "at \(stage.rawValue): \(code) \(text)"
     }

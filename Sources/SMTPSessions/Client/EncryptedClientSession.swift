@@ -30,6 +30,9 @@ public struct EncryptedClientSession: ~Copyable {
   public var stage: DialogueStage { dialogue.stage }
   public var facts: TLSProof { proof }
   public var capabilities: Capabilities { dialogue.capabilities }
+  /// Nil behind STARTTLS: the greeting was said in clear, and nothing of that is taken over.
+  public var greetingName: String? { dialogue.greetingName }
+  public var helloName: String? { dialogue.helloName }
   public var wantsContent: Bool { dialogue.wantsContent }
   /// What `.deriveKey` asks for.
   public var derivation: SCRAMDerivation? { authentication?.derivation }
@@ -68,10 +71,10 @@ public struct EncryptedClientSession: ~Copyable {
     }
     dialogue.own(.authentication)
     guard peer == proof.verifiedPeer else {
-      return dialogue.refuse(.security("the server's certificate doesn't prove its name: no credential is sent"))
+      return dialogue.refuse(.security(.noProvenPeer))
     }
     guard let mechanism = ClientMechanism.choose(from: dialogue.capabilities.mechanisms, for: credential) else {
-      return dialogue.refuse(.security("the server offers no AUTH mechanism that fits the credential"))
+      return dialogue.refuse(.security(.noMechanism))
     }
     let exchange = ClientExchange(mechanism: mechanism, credential: credential, nonce: nonce, server: server)
     var authentication = AuthenticationDialogue(exchange)

@@ -61,7 +61,7 @@ struct SendAttempt: Sendable {
     }
     show("-- connecting to \(target)")
     do throws(DialogueFault) {
-      let conversation = try await ClientConversation.open(plan(show), to: target.dialTarget, by: witnessed)
+      let conversation = try await open(show, by: witnessed)
       report.peer = conversation.peer.endpoint?.description
       let bytes = try message.octets(allowsEightBit: conversation.capabilities.offersEightBitMIME, at: .mail)
       report.octets = bytes.readableBytes
@@ -76,6 +76,16 @@ struct SendAttempt: Sendable {
     report.tls = testimony.tls
     report.wireFault = testimony.fault
     return report
+  }
+
+  private func open(
+    _ show: @escaping @Sendable (String) -> Void, by dialer: some Dialer
+  ) async throws(DialogueFault) -> ClientConversation {
+    do throws(OpeningFault) {
+      return try await ClientConversation.open(plan(show), to: target.dialTarget, by: dialer)
+    } catch {
+      throw error.fault
+    }
   }
 
   private func plan(_ show: @escaping @Sendable (String) -> Void) -> ClientPlan {

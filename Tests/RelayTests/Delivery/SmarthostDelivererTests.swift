@@ -92,6 +92,19 @@ struct SmarthostDelivererTests {
     }
   }
 
+  @Test("what a server refuses behind the handshake is recorded with its address and its TLS")
+  func refusedBehindTheHandshake() async throws {
+    let server = ScriptedServer { _, line in
+      if line.hasPrefix("AUTH") { return .say("535 5.7.8 no\r\n") }
+      return ScriptedServer.agreeable(line, ehlo: ["STARTTLS", "AUTH PLAIN"])
+    }
+    let smarthost = try deliverer(server, .startTLS, .password(user: "alice", Secret("wonderland")))
+    let result = await smarthost.deliver(try DeliveryFixture().job())
+    #expect(describe(result) == ["3 auth reply 535"])
+    #expect(result.tls?.version == .v1_3)
+    #expect(result.host == "Smart.example (192.0.2.1)")
+  }
+
   @Test("implicit TLS begins with the handshake")
   func implicit() async throws {
     let server = ScriptedServer { _, line in ScriptedServer.agreeable(line) }

@@ -5,6 +5,7 @@ import SMTPGrammar
 import SMTPSessions
 import Simulation
 import Testing
+import TransportSecurity
 
 @Suite("OutcomeTable")
 struct OutcomeTableTests {
@@ -59,7 +60,7 @@ struct OutcomeTableTests {
 
   @Test("TLS that can't be had never bounces mail", arguments: DeliveryStage.allCases)
   func securityIsRetried(stage: DeliveryStage) {
-    let outcome = Self.decide(stage, .security("certificate expired"))
+    let outcome = Self.decide(stage, .security(.certificate(.expired)))
     #expect(outcome.action == .retry && outcome.scope == .host && outcome.status.subject == 7)
   }
 

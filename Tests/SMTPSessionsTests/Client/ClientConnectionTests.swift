@@ -34,8 +34,8 @@ struct ClientConnectionTests {
 
   private func attempt(
     _ plan: ClientPlan, over wire: HandWire? = nil
-  ) async -> Result<ClientConversation, DialogueFault> {
-    do throws(DialogueFault) {
+  ) async -> Result<ClientConversation, OpeningFault> {
+    do throws(OpeningFault) {
       let target = DialTarget.address(SocketEndpoint(address: .v4(0xc000_0201), port: 465))
       return .success(try await ClientConversation.open(plan, to: target, by: HandDialer(wire: wire ?? self.wire)))
     } catch {
@@ -455,7 +455,7 @@ struct ClientConnectionTests {
   }
 }
 
-extension Result where Success == ClientConversation, Failure == DialogueFault {
+extension Result where Success == ClientConversation, Failure == OpeningFault {
   fileprivate var fault: String? {
     switch self {
     case .success: nil

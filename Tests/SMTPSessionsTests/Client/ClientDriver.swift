@@ -42,6 +42,8 @@ struct ClientDriver: ~Copyable {
       phase = .encrypted(session)
     case "starttls":
       phase = .cleartext(CleartextClientSession(identity: identity, dialect: dialect, goal: .tls))
+    case "opportunistic":
+      phase = .cleartext(CleartextClientSession(identity: identity, dialect: dialect, goal: .tlsIfOffered))
     default:
       phase = .cleartext(CleartextClientSession(identity: identity, dialect: dialect, goal: .mail))
     }
@@ -164,6 +166,8 @@ func describe(_ answer: RecipientAnswer) -> String {
   case .fault(let fault): describe(fault)
   }
 }
+
+func describe(_ opening: OpeningFault) -> String { describe(opening.fault) }
 
 func describe(_ fault: DialogueFault) -> String {
   switch fault.cause {
