@@ -65,7 +65,7 @@ public struct Configuration: Sendable {
     fileprivate var isVerified: Bool {
       switch self {
       case .lmtp(.host): true
-      case .lmtp(.address), .lmtp(.unixSocket), .maildir, .discard: false
+      case .lmtp(.address), .lmtp(.addresses), .lmtp(.unixSocket), .maildir, .discard: false
       }
     }
   }

@@ -170,7 +170,7 @@ extension ConfigurationReader {
   private func absolute(_ target: DialTarget) -> DialTarget {
     switch target {
     case .unixSocket(let path): .unixSocket(path: absolute(path))
-    case .host, .address: target
+    case .host, .address, .addresses: target
     }
   }
 }

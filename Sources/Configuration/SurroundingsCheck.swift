@@ -248,7 +248,7 @@ public struct SurroundingsCheck: Sendable {
       guard (try? files.state(of: path))?.kind != .socket else { return }
       report.add(
         .warning, "\(path): no socket is there now", at: "\(place).lmtp", place, remedy: "start the LMTP server")
-    case .lmtp(.host), .lmtp(.address), .discard: break
+    case .lmtp(.host), .lmtp(.address), .lmtp(.addresses), .discard: break
     }
   }
 

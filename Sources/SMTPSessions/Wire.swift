@@ -96,23 +96,30 @@ public struct CleartextPermit: Hashable, Sendable {
 
 /// Opens wires for client connections.
 public protocol Dialer: Sendable {
-  /// Resolves where needed and connects to each address in turn until one answers or `timeout` has passed in all.
-  /// `delegate` is called on the wire's own thread of control before `opened`.
+  /// Resolves where needed and connects to the addresses, the next one begun when one fails or is late, until one
+  /// answers or `timeout` has passed in all. Only that one becomes a wire.
+  ///
+  /// - Parameters:
+  ///   - egress: its source of an address's family, where it has one.
+  ///   - delegate: called on the wire's own thread of control before `opened`, with what the dial returns.
   func dial(
-    _ target: DialTarget, from source: IPAddress?, timeout: Duration,
-    delegate: @escaping @Sendable (any Wire) -> any WireDelegate
+    _ target: DialTarget, from egress: Egress, timeout: Duration,
+    delegate: @escaping @Sendable (any Wire, DialledPeer) -> any WireDelegate
   ) async throws(DialFault) -> DialledPeer
 }
 
 public enum DialTarget: Hashable, Sendable, CustomStringConvertible {
   case host(DomainName, port: UInt16)
   case address(SocketEndpoint)
+  /// Those of one host, the best first. Of many, a dialer tries a bounded number.
+  case addresses([SocketEndpoint])
   case unixSocket(path: String)
 
   public var description: String {
     switch self {
     case .host(let name, let port): "\(name):\(port)"
     case .address(let endpoint): endpoint.description
+    case .addresses(let endpoints): endpoints.map(\.description).joined(separator: ", ")
     case .unixSocket(let path): path
     }
   }

@@ -1,4 +1,5 @@
 public import MailSyntax
+import NIOCore
 import NIOPosix
 public import SMTPSessions
 
@@ -54,18 +55,14 @@ public struct SystemHostResolver: HostResolver {
 extension IPAddress {
   fileprivate init?(_ address: UnsafeMutablePointer<sockaddr>?) {
     guard let address else { return nil }
+    // By NIO's value: the fields of the system's own belong to whichever module was loaded first.
+    let socket: SocketAddress
     switch Int32(address.pointee.sa_family) {
-    case AF_INET:
-      let octets = address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
-        withUnsafeBytes(of: $0.pointee.sin_addr) { Array($0) }
-      }
-      self.init(octets: octets)
-    case AF_INET6:
-      let octets = address.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) {
-        withUnsafeBytes(of: $0.pointee.sin6_addr) { Array($0) }
-      }
-      self.init(octets: octets)
+    case AF_INET: socket = address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { SocketAddress($0.pointee) }
+    case AF_INET6: socket = address.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { SocketAddress($0.pointee) }
     case _: return nil
     }
+    guard let endpoint = SocketEndpoint(socket) else { return nil }
+    self = endpoint.address
   }
 }

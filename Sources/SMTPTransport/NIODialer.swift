@@ -3,10 +3,13 @@ import NIOCore
 import NIOPosix
 public import SMTPSessions
 
-/// Opens client wires on sockets. Source: RFC 5321 §5.1 (each address in turn).
+/// Opens client wires on sockets: the addresses of a host one after the other, each with a short start before the next
+/// (RFC 5321 §5.1, RFC 8305 §5).
 public final class NIODialer: Dialer {
   /// Of a host's addresses, so many are tried.
   public static let maximumAddresses = 8
+  /// How long an address has to answer before the next is tried beside it (RFC 8305 §8).
+  public static let staggerDelay = Duration.milliseconds(250)
 
   private let loops: TransportLoops
   private let resolver: any HostResolver
@@ -28,8 +31,8 @@ public final class NIODialer: Dialer {
   }
 
   public func dial(
-    _ target: DialTarget, from source: IPAddress?, timeout: Duration,
-    delegate: @escaping @Sendable (any Wire) -> any WireDelegate
+    _ target: DialTarget, from egress: Egress, timeout: Duration,
+    delegate: @escaping @Sendable (any Wire, DialledPeer) -> any WireDelegate
   ) async throws(DialFault) -> DialledPeer {
     let deadline = Uptime.current + timeout
     switch target {
@@ -37,29 +40,15 @@ public final class NIODialer: Dialer {
       guard let address = try? SocketAddress(unixDomainSocketPath: path) else {
         throw .unreachable("\(path): the path is too long for a socket")
       }
-      try await connect(to: address, endpoint: nil, from: nil, within: timeout, delegate)
-      return DialledPeer(endpoint: nil)
+      let destination = Dialling.Destination(address: address, endpoint: nil, source: nil)
+      return try await dial([destination], until: deadline, delegate)
     case .address(let endpoint):
-      return try await dial([endpoint], from: source, until: deadline, delegate)
+      return try await dial([endpoint], from: egress, until: deadline, delegate)
+    case .addresses(let endpoints):
+      return try await dial(endpoints, from: egress, until: deadline, delegate)
     case .host(let name, let port):
-      let addresses = try await resolve(name, within: timeout)
-      let usable = NIODialer.inTurn(addresses.filter { source == nil || source?.octets.count == $0.octets.count })
-      guard !usable.isEmpty else {
-        throw .unreachable("\(name) has no address of the family of the source address")
-      }
-      let endpoints = usable.prefix(NIODialer.maximumAddresses).map { SocketEndpoint(address: $0, port: port) }
-      return try await dial(endpoints, from: source, until: deadline, delegate)
-    }
-  }
-
-  /// The resolver's order, with the two families in turn: a host whose one family is cut off is still reached early.
-  static func inTurn(_ addresses: [IPAddress]) -> [IPAddress] {
-    guard let first = addresses.first else { return [] }
-    let width = first.octets.count
-    let same = addresses.filter { $0.octets.count == width }
-    let other = addresses.filter { $0.octets.count != width }
-    return (0..<max(same.count, other.count)).flatMap { index in
-      [same, other].compactMap { $0.indices.contains(index) ? $0[index] : nil }
+      let endpoints = try await resolve(name, within: timeout).map { SocketEndpoint(address: $0, port: port) }
+      return try await dial(endpoints, from: egress, until: deadline, delegate)
     }
   }
 
@@ -85,62 +74,34 @@ public final class NIODialer: Dialer {
   }
 
   private func dial(
-    _ endpoints: [SocketEndpoint], from source: IPAddress?, until deadline: Uptime,
-    _ delegate: @escaping @Sendable (any Wire) -> any WireDelegate
+    _ endpoints: [SocketEndpoint], from egress: Egress, until deadline: Uptime, _ delegate: @escaping Dialling.Delegate
   ) async throws(DialFault) -> DialledPeer {
-    var last = DialFault.unreachable("no address was tried")
-    for (index, endpoint) in endpoints.enumerated() {
-      let left = deadline - .current
-      guard left > .zero, !Task.isCancelled else { break }
-      guard let address = try? endpoint.socketAddress() else { continue }
-      do throws(DialFault) {
-        // What is left, shared out over what is left to try.
-        let share = left / (endpoints.count - index)
-        try await connect(to: address, endpoint: endpoint, from: source, within: share, delegate)
-        return DialledPeer(endpoint: endpoint)
-      } catch {
-        last = error
+    let destinations = DialRace.inTurn(endpoints).prefix(NIODialer.maximumAddresses).compactMap { endpoint in
+      // An address of its own octets is always one of a socket.
+      (try? endpoint.socketAddress()).map { address in
+        let source = egress.source(toward: endpoint.address).map { SocketEndpoint(address: $0.address, port: 0) }
+        return Dialling.Destination(address: address, endpoint: endpoint, source: try? source?.socketAddress())
       }
     }
-    throw last
+    return try await dial(destinations, until: deadline, delegate)
   }
 
-  private func connect(
-    to address: SocketAddress, endpoint: SocketEndpoint?, from source: IPAddress?, within timeout: Duration,
-    _ delegate: @escaping @Sendable (any Wire) -> any WireDelegate
-  ) async throws(DialFault) {
-    let (loops, setup) = (loops, setup)
-    var bootstrap = ClientBootstrap(group: loops.group)
-      .connectTimeout(TimeAmount(timeout))
-      .channelOption(.allowRemoteHalfClosure, value: true)
-      .channelOption(.maxMessagesPerRead, value: SMTPListener.readsAtATime)
-      .channelOption(.recvAllocator, value: SMTPListener.receiveAllocator)
-      .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          let wire = WireChannelHandler(
-            setup: setup, station: loops.station(of: channel.eventLoop), peer: endpoint, local: nil
-          ) { delegate($0) }
-          try channel.pipeline.syncOperations.addHandler(wire)
-        }
-      }
-    if endpoint != nil { bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1) }
-    if let source, let local = try? SocketEndpoint(address: source, port: 0).socketAddress() {
-      bootstrap = bootstrap.bind(to: local)
+  private func dial(
+    _ destinations: [Dialling.Destination], until deadline: Uptime, _ delegate: @escaping Dialling.Delegate
+  ) async throws(DialFault) -> DialledPeer {
+    let station = loops.station(of: loops.group.next())
+    let outcome = station.loop.makePromise(of: Result<DialledPeer, DialFault>.self)
+    let dialling = NIOLoopBoundBox.makeBoxSendingValue(
+      Dialling(
+        destinations, until: deadline, setup: setup, on: station, outcome: outcome, delegate: delegate),
+      as: Dialling.self, eventLoop: station.loop)
+    station.loop.execute { dialling.value.start() }
+    let result = await withTaskCancellationHandler {
+      try? await outcome.futureResult.get()
+    } onCancel: {
+      station.loop.execute { dialling.value.cancel() }
     }
-    do {
-      // NIO answers before the channel is told that it is active: a turn of the loop later the delegate is there.
-      _ = try await bootstrap.connect(to: address).flatMap { $0.eventLoop.submit {} }.get()
-    } catch {
-      let place = endpoint?.description ?? address.pathname ?? "the socket"
-      throw .unreachable("\(place): \(NIODialer.words(for: error))")
-    }
-  }
-
-  private static func words(for error: any Error) -> String {
-    switch error {
-    case let error as IOError: systemWords(for: error.errnoCode)
-    case ChannelError.connectTimeout: "no answer in time"
-    case _: "\(error)"
-    }
+    guard let result else { throw .unreachable("the dial was cancelled") }
+    return try result.get()
   }
 }

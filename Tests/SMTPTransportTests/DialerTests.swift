@@ -28,10 +28,13 @@ struct DialerTests {
   }
 
   private func dial(
-    _ target: DialTarget, _ resolver: any HostResolver = LoopbackResolver(), from source: IPAddress? = nil,
+    _ target: DialTarget, _ resolver: any HostResolver = LoopbackResolver(), from egress: Egress = .test,
     timeout: Duration = .seconds(10), player: Player = Player()
   ) async throws -> DialledPeer {
-    try await house.dialer(resolver: resolver).dial(target, from: source, timeout: timeout) { player.delegate(on: $0) }
+    try await house.dialer(resolver: resolver).dial(target, from: egress, timeout: timeout) { wire, peer in
+      player.log.add("dialled \(peer.endpoint?.description ?? "a socket")")
+      return player.delegate(on: wire)
+    }
   }
 
   @Test("a host is resolved and its addresses tried in turn; the answer says which one it was")
@@ -45,17 +48,86 @@ struct DialerTests {
     #expect(peer.endpoint == endpoint)
     await client.log.waitToReceive("220 hello\r\n")
     #expect(client.log.events.filter { $0 == "opened" }.count == 1)
+    #expect(client.log.events.first == "dialled \(endpoint)")
     client.perform { $0.close() }
     await listener.stopAccepting()
   }
 
-  @Test("the families take turns")
-  func families() {
-    let (a, b, c) = (IPAddress.v4(1), IPAddress.v4(2), IPAddress.v4(3))
-    let (x, y) = (IPAddress.v6(high: 1, low: 1), IPAddress.v6(high: 1, low: 2))
-    #expect(NIODialer.inTurn([x, y, a, b, c]) == [x, a, y, b, c])
-    #expect(NIODialer.inTurn([a, b, x]) == [a, x, b])
-    #expect(NIODialer.inTurn([]) == [])
+  @Test("an address that doesn't answer keeps nobody waiting for the next, and nobody hears of it")
+  func blackHole() async throws {
+    let hole = try await BlackHole(on: house.loops.group)
+    let server = smtpLikePlayer()
+    let (listener, endpoint) = try await house.listen(.clear, server)
+    let client = Player()
+    let peer = try await dial(.addresses([hole.endpoint, endpoint]), timeout: .seconds(60), player: client)
+    #expect(peer.endpoint == endpoint)
+    await client.log.waitToReceive("220 hello\r\n")
+    #expect(client.log.events.filter { $0 != "tick" } == ["dialled \(endpoint)", "opened", "received 220 hello\r\n"])
+    client.perform { $0.close() }
+    await listener.stopAccepting()
+    try await hole.close()
+  }
+
+  @Test("where no address answers, time ends it and the last one is named; of many, so many are tried")
+  func silence() async throws {
+    let holes = [try await BlackHole(on: house.loops.group), try await BlackHole(on: house.loops.group)]
+    await #expect(throws: DialFault.unreachable("\(holes[1].endpoint): no answer in time")) {
+      try await dial(.addresses(holes.map(\.endpoint)), timeout: .milliseconds(600))
+    }
+    await #expect(throws: DialFault.unreachable("no address was tried")) { try await dial(.addresses([])) }
+    let (listener, endpoint) = try await house.listen(.clear, Player())
+    await listener.stopAccepting()
+    let server = smtpLikePlayer()
+    let (last, lastEndpoint) = try await house.listen(.clear, server)
+    let tooMany = Array(repeating: endpoint, count: NIODialer.maximumAddresses) + [lastEndpoint]
+    await #expect(throws: DialFault.unreachable("\(endpoint): Connection refused")) {
+      try await dial(.addresses(tooMany))
+    }
+    #expect(server.log.events.isEmpty)
+    await last.stopAccepting()
+    for hole in holes { try await hole.close() }
+  }
+
+  @Test("a cancelled dial ends, whatever doesn't answer")
+  func cancelled() async throws {
+    let hole = try await BlackHole(on: house.loops.group)
+    let client = Player()
+    let dialling = Task { try await dial(.addresses([hole.endpoint]), timeout: .seconds(600), player: client) }
+    dialling.cancel()
+    await #expect(throws: DialFault.unreachable("the dial was cancelled")) { try await dialling.value }
+    #expect(client.log.events.isEmpty)
+    try await hole.close()
+  }
+
+  @Test("of two addresses that connect one becomes a wire; the other is closed and nothing was said on it")
+  func twoConnect() async throws {
+    let servers = [smtpLikePlayer(), smtpLikePlayer()]
+    let listeners = [try await house.listen(.clear, servers[0]), try await house.listen(.clear, servers[1])]
+    let client = Player(opened: { wire in
+      wire.write(ByteBuffer(string: "EHLO client.example\r\n"))
+      wire.flush()
+    })
+    let station = house.loops.station(of: house.loops.group.next())
+    let outcome = station.loop.makePromise(of: Result<DialledPeer, DialFault>.self)
+    let destinations = try listeners.map {
+      Dialling.Destination(address: try $0.endpoint.socketAddress(), endpoint: $0.endpoint, source: nil)
+    }
+    station.loop.execute { [loops = house.loops] in
+      let dialling = Dialling(
+        destinations, until: .current + .seconds(20), setup: WireSetup(client: nil, timeouts: .brief),
+        on: loops.station(of: station.loop), outcome: outcome, delegate: { wire, _ in client.delegate(on: wire) })
+      dialling.start()
+      // Before the loop can hear of the first.
+      dialling.grewLate(0)
+    }
+    let winner = try await outcome.futureResult.get().get()
+    let won = try #require(listeners.firstIndex { $0.endpoint == winner.endpoint })
+    await client.log.waitToReceive("250 EHLO client.example\r\n")
+    #expect(client.log.events.count { $0 == "opened" } == 1)
+    await servers[1 - won].log.wait(until: { $0.contains { $0 == "inputClosed" || $0.hasPrefix("closed") } })
+    #expect(servers[1 - won].log.received == "")
+    client.perform { $0.close() }
+    for listener in listeners { await listener.listener.stopAccepting() }
   }
 
   @Test("no such host, a look-up that failed, and one that doesn't end are told apart")
@@ -81,17 +153,19 @@ struct DialerTests {
     }
   }
 
-  @Test("the source address is the one that was asked for, and must be of a family the host has")
+  @Test("the source address is the egress's of the family that is dialled; without one the system chooses")
   func source() async throws {
     let server = smtpLikePlayer()
     let (listener, endpoint) = try await house.listen(.clear, server)
-    let client = Player()
     let host = DialTarget.host(try DomainName("mx.test"), port: endpoint.port)
-    _ = try await dial(host, from: .v4(0x7f00_0009), player: client)
-    await client.log.waitToReceive("220 hello\r\n")
-    #expect(server.log.events.first == "accepted 127.0.0.9 at 127.0.0.1")
-    client.perform { $0.close() }
-    await #expect(throws: DialFault.self) { try await dial(host, from: .v6(high: 0, low: 1)) }
+    let (v4, v6) = (Egress.Source(.v4(0x7f00_0009)), Egress.Source(.v6(high: 0x2001_0db8_0000_0000, low: 1)))
+    for (sources, source) in [([v6, v4], "127.0.0.9"), ([v6], "127.0.0.1")] {
+      let client = Player()
+      _ = try await dial(host, from: Egress(name: Egress.test.name, sources: sources), player: client)
+      await client.log.waitToReceive("220 hello\r\n")
+      #expect(server.log.events.last { $0.hasPrefix("accepted") } == "accepted \(source) at 127.0.0.1")
+      client.perform { $0.close() }
+    }
     await listener.stopAccepting()
   }
 

@@ -273,8 +273,8 @@ struct House: Sendable {
 
   /// Dials in clear.
   func dial(_ endpoint: SocketEndpoint, _ player: Player, dialer: NIODialer? = nil) async throws {
-    _ = try await (dialer ?? self.dialer()).dial(.address(endpoint), from: nil, timeout: .seconds(10)) {
-      player.delegate(on: $0)
+    _ = try await (dialer ?? self.dialer()).dial(.address(endpoint), from: .test, timeout: .seconds(10)) { wire, _ in
+      player.delegate(on: wire)
     }
   }
 }
@@ -290,6 +290,10 @@ extension WireTimeouts {
     timeouts.close = .seconds(2)
     return timeouts
   }
+}
+
+extension Egress {
+  static let test = Egress(name: .unrecognised("client.example"))
 }
 
 /// Every name is 127.0.0.1.

@@ -35,7 +35,7 @@ public struct LMTPDeliverer: Deliverer {
     switch (CleartextPermit.localDelivery(to: settings.target), settings.target) {
     case (let permit?, _): security = .cleartext(permit)
     case (nil, .host(let name, _)): security = .startTLS(hostName: name.folded, demand: .verified)
-    case (nil, .address), (nil, .unixSocket): throw UnprovableHost(target: settings.target)
+    case (nil, .address), (nil, .addresses), (nil, .unixSocket): throw UnprovableHost(target: settings.target)
     }
     var plan = ClientPlan(
       identity: settings.identity, dialect: .lmtp, security: security, timeouts: settings.timeouts, observe: observe)

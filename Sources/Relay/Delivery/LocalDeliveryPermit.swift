@@ -8,7 +8,7 @@ extension CleartextPermit {
     switch target {
     case .unixSocket: CleartextPermit(reason: "local delivery")
     case .address(let endpoint) where endpoint.address.isLoopback: CleartextPermit(reason: "local delivery")
-    case .address, .host: nil
+    case .address, .addresses, .host: nil
     }
   }
 }

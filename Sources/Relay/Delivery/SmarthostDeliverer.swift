@@ -24,22 +24,20 @@ public struct SmarthostDeliverer: Deliverer {
     public var port: UInt16
     public var tls: TLSMode
     public var credentials: Credentials?
-    /// The name given in EHLO.
-    public var identity: HostIdentity
-    /// The local address to connect from.
-    public var source: IPAddress?
+    /// The name given in EHLO, and the local addresses to connect from.
+    public var egress: Egress
     public var usesChunking = true
     public var timeouts = ClientTimeouts()
     public var pool = PoolLimits()
 
     public init(
-      host: DomainName, port: UInt16, tls: TLSMode, credentials: Credentials? = nil, identity: HostIdentity
+      host: DomainName, port: UInt16, tls: TLSMode, credentials: Credentials? = nil, egress: Egress
     ) {
       self.host = host
       self.port = port
       self.tls = tls
       self.credentials = credentials
-      self.identity = identity
+      self.egress = egress
     }
   }
 
@@ -68,7 +66,7 @@ public struct SmarthostDeliverer: Deliverer {
           server: ClientExchange.Server(host: settings.host, port: settings.port))
       }
       return try await ClientConversation.open(
-        plan, to: .host(settings.host, port: settings.port), from: settings.source, by: dialer)
+        plan, to: .host(settings.host, port: settings.port), by: dialer)
     }
   }
 
@@ -85,7 +83,7 @@ extension SmarthostDeliverer.Settings {
       case .implicit: .implicitTLS(hostName: host.folded, demand: .verified)
       case .startTLS: .startTLS(hostName: host.folded, demand: .verified)
       }
-    var plan = ClientPlan(identity: identity, security: security, usesChunking: usesChunking, timeouts: timeouts)
+    var plan = ClientPlan(egress: egress, security: security, usesChunking: usesChunking, timeouts: timeouts)
     plan.timeouts.idle = pool.idleTime
     return plan
   }

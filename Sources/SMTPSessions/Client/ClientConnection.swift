@@ -20,6 +20,8 @@ final class ClientConnection: WireDelegate {
   }
 
   let plan: ClientPlan
+  /// Our name, as this peer is to hear it.
+  private let identity: HostIdentity
   let mailbox: ClientMailbox
   var wire: (any Wire)?
   var phase = ClientPhase.closed
@@ -37,11 +39,12 @@ final class ClientConnection: WireDelegate {
   var farewells: [OneShot<Void>] = []
 
   init(
-    wire: any Wire, plan: ClientPlan, mailbox: ClientMailbox,
+    wire: any Wire, peer: DialledPeer, plan: ClientPlan, mailbox: ClientMailbox,
     opening: OneShot<Result<OpenedSession, OpeningFault>>
   ) {
     self.wire = wire
     self.plan = plan
+    identity = plan.egress.name(toward: peer.endpoint?.address)
     self.mailbox = mailbox
     activity = .opening(opening)
   }
@@ -50,7 +53,7 @@ final class ClientConnection: WireDelegate {
 
   func opened() {
     if let goal = plan.security.goal {
-      phase = .cleartext(CleartextClientSession(identity: plan.identity, dialect: plan.dialect, goal: goal))
+      phase = .cleartext(CleartextClientSession(identity: identity, dialect: plan.dialect, goal: goal))
     } else {
       beginHandshake()
     }
@@ -81,7 +84,7 @@ final class ClientConnection: WireDelegate {
     guard isProven(hostName, demand, by: proof) else { return refuseUnproven(hostName) }
     if plan.security.goal == nil {
       var session = EncryptedClientSession(
-        proof: proof, identity: plan.identity, dialect: plan.dialect, opening: .withGreeting)
+        proof: proof, identity: identity, dialect: plan.dialect, opening: .withGreeting)
       let action = session.start()
       phase = .encrypted(session)
       _ = perform(action)

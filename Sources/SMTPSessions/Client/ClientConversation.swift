@@ -1,4 +1,3 @@
-public import MailSyntax
 public import SMTPGrammar
 public import TransportSecurity
 
@@ -46,14 +45,14 @@ public final class ClientConversation: Sendable {
   /// - Throws: the first thing that went otherwise, with what is known of the server; the connection is closed then.
   ///   Cancellation is a transport fault.
   public static func open(
-    _ plan: ClientPlan, to target: DialTarget, from source: IPAddress? = nil, by dialer: some Dialer
+    _ plan: ClientPlan, to target: DialTarget, by dialer: some Dialer
   ) async throws(OpeningFault) -> ClientConversation {
     let mailbox = ClientMailbox()
     let opening = OneShot<Result<OpenedSession, OpeningFault>>()
     let peer: DialledPeer
     do throws(DialFault) {
-      peer = try await dialer.dial(target, from: source, timeout: plan.timeouts.connect) { wire in
-        ClientConnection(wire: wire, plan: plan, mailbox: mailbox, opening: opening)
+      peer = try await dialer.dial(target, from: plan.egress, timeout: plan.timeouts.connect) { wire, peer in
+        ClientConnection(wire: wire, peer: peer, plan: plan, mailbox: mailbox, opening: opening)
       }
     } catch {
       throw OpeningFault(DialogueFault(.connect, .transport(ClientConversation.describe(error))))

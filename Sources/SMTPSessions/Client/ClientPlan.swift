@@ -27,7 +27,8 @@ public struct ClientPlan: Sendable {
     }
   }
 
-  public var identity: HostIdentity
+  /// Who we are, and from where we connect.
+  public var egress: Egress
   public var dialect: ClientDialect
   public var security: Security
   public var authentication: Authentication?
@@ -41,12 +42,12 @@ public struct ClientPlan: Sendable {
 
   /// - Parameter derive: takes the derivation off the event loop; by default it runs where the caller is.
   public init(
-    identity: HostIdentity, dialect: ClientDialect = .smtp, security: Security, authentication: Authentication? = nil,
+    egress: Egress, dialect: ClientDialect = .smtp, security: Security, authentication: Authentication? = nil,
     usesChunking: Bool = true, timeouts: ClientTimeouts = ClientTimeouts(),
     observe: (@Sendable (DialogueLine) -> Void)? = nil,
     derive: @escaping @Sendable (SCRAMDerivation) async -> SaltedPassword = { $0.run() }
   ) {
-    self.identity = identity
+    self.egress = egress
     self.dialect = dialect
     self.security = security
     self.authentication = authentication
@@ -54,6 +55,18 @@ public struct ClientPlan: Sendable {
     self.timeouts = timeouts
     self.observe = observe
     self.derive = derive
+  }
+
+  /// From whatever address the system chooses.
+  public init(
+    identity: HostIdentity, dialect: ClientDialect = .smtp, security: Security, authentication: Authentication? = nil,
+    usesChunking: Bool = true, timeouts: ClientTimeouts = ClientTimeouts(),
+    observe: (@Sendable (DialogueLine) -> Void)? = nil,
+    derive: @escaping @Sendable (SCRAMDerivation) async -> SaltedPassword = { $0.run() }
+  ) {
+    self.init(
+      egress: Egress(name: identity), dialect: dialect, security: security, authentication: authentication,
+      usesChunking: usesChunking, timeouts: timeouts, observe: observe, derive: derive)
   }
 }
 

@@ -40,12 +40,12 @@ struct WitnessedDialer<Base: Dialer>: Dialer {
   let onHandshake: @Sendable (TLSFacts) -> Void
 
   func dial(
-    _ target: DialTarget, from source: IPAddress?, timeout: Duration,
-    delegate: @escaping @Sendable (any Wire) -> any WireDelegate
+    _ target: DialTarget, from egress: Egress, timeout: Duration,
+    delegate: @escaping @Sendable (any Wire, DialledPeer) -> any WireDelegate
   ) async throws(DialFault) -> DialledPeer {
     let (testimony, onHandshake) = (testimony, onHandshake)
-    return try await base.dial(target, from: source, timeout: timeout) { wire in
-      WireWitness(delegate(wire), testimony: testimony, onHandshake: onHandshake)
+    return try await base.dial(target, from: egress, timeout: timeout) { wire, peer in
+      WireWitness(delegate(wire, peer), testimony: testimony, onHandshake: onHandshake)
     }
   }
 }

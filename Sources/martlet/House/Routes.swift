@@ -50,7 +50,9 @@ extension RouteTable {
     case .smarthost(let smarthost):
       routes[.outbound] = Route(
         deliverer: SmarthostDeliverer(
-          try SmarthostDeliverer.Settings(smarthost, identity: identity, source: configuration.outbound.source),
+          try SmarthostDeliverer.Settings(
+            smarthost,
+            egress: Egress(name: identity, sources: configuration.outbound.source.map { [Egress.Source($0)] } ?? [])),
           dialer: dialer, random: random,
           // Up to tenths of a second of work: no event loop waits for it.
           derive: { derivation in
@@ -63,11 +65,10 @@ extension RouteTable {
 }
 
 extension SmarthostDeliverer.Settings {
-  init(_ smarthost: Configuration.Smarthost, identity: HostIdentity, source: IPAddress?) throws {
+  init(_ smarthost: Configuration.Smarthost, egress: Egress) throws {
     self.init(
       host: smarthost.host, port: smarthost.port, tls: smarthost.tls == .implicit ? .implicit : .startTLS,
-      identity: identity)
-    self.source = source
+      egress: egress)
     usesChunking = smarthost.usesChunking
     switch smarthost.authentication {
     case .none: break

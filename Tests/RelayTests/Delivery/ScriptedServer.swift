@@ -37,21 +37,22 @@ final class ScriptedServer: Dialer {
   var connections: [Record] { records.withLock { $0 } }
 
   func dial(
-    _ target: DialTarget, from source: IPAddress?, timeout: Duration,
-    delegate: @escaping @Sendable (any Wire) -> any WireDelegate
+    _ target: DialTarget, from egress: Egress, timeout: Duration,
+    delegate: @escaping @Sendable (any Wire, DialledPeer) -> any WireDelegate
   ) async throws(DialFault) -> DialledPeer {
     let number = records.withLock { records in
       records.append(Record(target: target))
       return records.count - 1
     }
+    let peer = DialledPeer(endpoint: SocketEndpoint(address: .v4(0xc000_0201), port: 587))
     let wire = ScriptedWire(server: self, number: number)
     wires.withLock { $0.append(wire) }
     wire.queue.async {
-      wire.delegate = delegate(wire)
+      wire.delegate = delegate(wire, peer)
       wire.delegate?.opened()
       if !wire.isHandshaking { wire.hear("") }
     }
-    return DialledPeer(endpoint: SocketEndpoint(address: .v4(0xc000_0201), port: 587))
+    return peer
   }
 
   /// The server ends a connection that nobody uses at the moment.

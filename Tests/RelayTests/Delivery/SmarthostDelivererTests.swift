@@ -14,7 +14,7 @@ struct SmarthostDelivererTests {
   ) throws -> SmarthostDeliverer {
     var settings = SmarthostDeliverer.Settings(
       host: try DomainName("Smart.example"), port: 587, tls: tls, credentials: credentials,
-      identity: .name(try DomainName("client.example")))
+      egress: Egress(name: .name(try DomainName("client.example"))))
     settings.pool = pool
     return SmarthostDeliverer(settings, dialer: server, random: CountingRandom())
   }
@@ -84,7 +84,7 @@ struct SmarthostDelivererTests {
       let smarthost = SmarthostDeliverer(
         SmarthostDeliverer.Settings(
           host: try DomainName("smart.example"), port: 465, tls: .implicit, credentials: nil,
-          identity: .name(try DomainName(name))), dialer: server, random: CountingRandom())
+          egress: Egress(name: .name(try DomainName(name)))), dialer: server, random: CountingRandom())
       let result = await smarthost.deliver(try DeliveryFixture().job())
       #expect(describe(result) == [said == nil ? "3 greeting local" : "3 delivered"])
       #expect(server.connections[0].lines.first { $0.hasPrefix("EHLO") } == said)

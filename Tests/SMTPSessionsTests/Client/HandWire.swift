@@ -83,8 +83,8 @@ final class HandWire: Wire, @unchecked Sendable {
 
   func end(_ fault: WireFault? = nil) { delegate?.closed(fault) }
 
-  fileprivate func dial(_ make: (any Wire) -> any WireDelegate) {
-    delegate = make(self)
+  fileprivate func dial(_ peer: DialledPeer, _ make: (any Wire, DialledPeer) -> any WireDelegate) {
+    delegate = make(self, peer)
     dialled.fulfil(())
   }
   func connected() async {
@@ -95,12 +95,13 @@ final class HandWire: Wire, @unchecked Sendable {
 
 struct HandDialer: Dialer {
   let wire: HandWire
+  var peer = DialledPeer(endpoint: nil)
   func dial(
-    _ target: DialTarget, from source: IPAddress?, timeout: Duration,
-    delegate: @escaping @Sendable (any Wire) -> any WireDelegate
+    _ target: DialTarget, from egress: Egress, timeout: Duration,
+    delegate: @escaping @Sendable (any Wire, DialledPeer) -> any WireDelegate
   ) async throws(DialFault) -> DialledPeer {
-    wire.dial(delegate)
-    return DialledPeer(endpoint: nil)
+    wire.dial(peer, delegate)
+    return peer
   }
 }
 
