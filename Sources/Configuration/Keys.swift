@@ -102,7 +102,8 @@ enum Keys {
   static let outboundMaildir = Key(
     "outbound.maildir", .maildirPath, default: "none", "Where the route `maildir` puts mail.")
   static let source = Key(
-    "outbound.source", .address, default: "the system chooses", "The address that connections to next hops come from.")
+    "outbound.source", .address, default: "the system chooses",
+    "The address that connections to next hops of its family come from.")
   static let smarthostHost = Key(
     "outbound.smarthost.host", .nextHop, "The next hop, by the name its certificate must carry.")
   static let smarthostPort = Key(

@@ -217,12 +217,21 @@ final class IntakeSink: BodySink {
     return resolved
   }
 
+  /// UTF8-003: MAIL's SMTPUTF8 is kept where anything is outside ASCII. A client that says it for plain mail must not
+  /// have that refused further on; whether eight bits of the body stand in a part's header isn't looked for.
+  private func needsSMTPUTF8(for recipients: [NewRecipient]) -> Bool {
+    transaction.parameters.usesSMTPUTF8
+      && (content.isEightBit || !transaction.reversePath.isASCII || !recipients.allSatisfy(\.address.isASCII)
+        || prefix.readableBytesView.contains { $0 >= 0x80 })
+  }
+
   private func newMessage(_ recipients: [NewRecipient]) -> NewMessage {
     NewMessage(
       id: id, reversePath: transaction.reversePath, recipients: recipients,
-      // SUB-010: what came is what counts for the way on, whatever MAIL declared.
-      body: content.isEightBit || declaresEightBit ? .eightBitMIME : .sevenBit,
-      usesSMTPUTF8: transaction.parameters.usesSMTPUTF8, envelopeID: transaction.parameters.envelopeID,
+      // SUB-010: what came is what counts for the way on, whatever MAIL declared: eight bits that weren't declared need
+      // 8BITMIME, and seven that were declared as eight need nothing (RFC 6152 §3).
+      body: content.isEightBit ? .eightBitMIME : .sevenBit, usesSMTPUTF8: needsSMTPUTF8(for: recipients),
+      envelopeID: transaction.parameters.envelopeID,
       reportContent: transaction.parameters.deliveryReportContent, account: user?.name.description,
       tenant: user?.tenant, priority: user?.priority ?? .normal, receivedAt: receivedAt,
       expiresAt: receivedAt + reception.giveUpAfter, prefix: prefix)

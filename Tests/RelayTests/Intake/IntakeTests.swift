@@ -135,7 +135,7 @@ struct IntakeTests {
       ("To: b@c.example\r\n", "plain", "", false, ["no-final-line-end"]),
       ("To: b@c.example\r\n", "grün\r\n", "", true, ["8-bit-body"]),
       ("To: b@c.example\r\n", "grün\r\n", " BODY=8BITMIME", true, []),
-      ("To: b@c.example\r\n", "plain\r\n", " BODY=8BITMIME", true, []),
+      ("To: b@c.example\r\n", "plain\r\n", " BODY=8BITMIME", false, []),
       ("To: grün <b@c.example>\r\n", "plain\r\n", " SMTPUTF8", true, []),
     ]
     for row in rows {
@@ -151,6 +151,24 @@ struct IntakeTests {
       #expect(try await stage.queued().first?.message.message.body == (row.eightBit ? .eightBitMIME : .sevenBit))
       #expect(stage.noted("passed") == row.passed, "\(row)")
     }
+  }
+
+  @Test(
+    "UTF8-003: SMTPUTF8 is asked of a next hop where the envelope or the content is outside ASCII, whatever MAIL said",
+    arguments: [
+      ("<alice@example.com>", "<bob@example.com>", "plain", " SMTPUTF8", false),
+      ("<alice@example.com>", "<bob@example.com>", "plain", "", false),
+      ("<alice@example.com>", "<bob@example.com>", "gr\u{fc}n", " SMTPUTF8", true),
+      ("<b\u{fc}ro@there.example>", "<bob@example.com>", "plain", " SMTPUTF8", true),
+    ])
+  func internationalNeed(row: (from: String, to: String, subject: String, mail: String, isNeeded: Bool)) async throws {
+    let stage = try IntakeStage(.relay)
+    await stage.enter()
+    let head = "From: alice@example.com\r\nDate: Sun, 22 Nov 2026 12:50:10 +0000\r\n"
+    let said = await stage.submit(
+      Array("\(head)Subject: \(row.subject)\r\n\r\nbody".utf8), from: row.from, to: [row.to], mail: row.mail)
+    #expect(said.hasPrefix("250 "))
+    #expect(try await stage.queued().first?.message.message.usesSMTPUTF8 == row.isNeeded)
   }
 
   @Test("an acceptance names each defect once, ten at the most, and counts the others")
