@@ -45,7 +45,9 @@ public struct DeliveryResult: Sendable {
 
 /// What the next hop did with one recipient. `OutcomeTable` decides what follows.
 public enum RecipientResult: Hashable, Sendable {
-  case delivered(String)
+  /// It took responsibility, in these words. With `reportsPassedOn` it knows RFC 3461 and has been told what the sender
+  /// wants to hear: to tell of a success is its duty then, and not ours (§5.2.1).
+  case delivered(String, reportsPassedOn: Bool = false)
   case fault(DeliveryFault)
 }
 

@@ -34,9 +34,10 @@ extension DeliveryJob {
 }
 
 extension RecipientResult {
-  init(_ answer: RecipientAnswer) {
+  init(_ answer: RecipientAnswer, over conversation: ClientConversation) {
     switch answer {
-    case .taken(let reply): self = .delivered(reply.description)
+    case .taken(let reply):
+      self = .delivered(reply.description, reportsPassedOn: conversation.passesReportsOn)
     case .fault(let fault): self = .fault(DeliveryFault(fault))
     }
   }

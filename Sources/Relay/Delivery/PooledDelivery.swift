@@ -80,7 +80,7 @@ struct PooledDelivery: Sendable {
       }
       if attempt.transactions == 0 { attempt.diedUnheard = !conversation.isOpen && answers.allSatisfy(\.isUnheard) }
       attempt.transactions += 1
-      attempt.outcomes += zip(batch, answers).map { ($0.number, RecipientResult($1)) }
+      attempt.outcomes += zip(batch, answers).map { ($0.number, RecipientResult($1, over: conversation)) }
     }
     return attempt
   }

@@ -47,14 +47,14 @@ extension Attempt {
     for recipient in recipients {
       guard !overtaken.contains(recipient.number) else {
         // Nothing is left to change, and a failure is nobody's concern any more. But what arrived is told.
-        guard case .delivered(let text)? = results[recipient.number] else { continue }
+        guard case .delivered(let text, _)? = results[recipient.number] else { continue }
         judgement.events.append(event(.delivered, recipient, result: text, though: .removed))
         continue
       }
       switch results[recipient.number] {
-      case .delivered(let text)?:
+      case .delivered(let text, let reportsPassedOn)?:
         judgement.verdict = judgement.verdict == .failed ? .failed : .answered
-        delivered(recipient, text, in: &judgement)
+        delivered(recipient, text, reportsPassedOn: reportsPassedOn, in: &judgement)
       case .fault(let fault)?:
         judge(recipient, fault, someWereTaken: someWereTaken, by: options, in: &judgement, using: &random)
       case nil:
@@ -73,9 +73,13 @@ extension Attempt {
     return results
   }
 
-  private func delivered(_ recipient: QueuedRecipient, _ text: String, in judgement: inout AttemptJudgement) {
+  private func delivered(
+    _ recipient: QueuedRecipient, _ text: String, reportsPassedOn: Bool, in judgement: inout AttemptJudgement
+  ) {
     judgement.changes.append(change(of: recipient, to: .delivered, due: endedAt, result: text))
     judgement.events.append(event(.delivered, recipient, result: text))
+    // RFC 3461 §5.2.1: two reports of one success would be one too many.
+    guard !reportsPassedOn else { return }
     let action: DeliveryReport.Action = ending == .finalDelivery ? .delivered : .relayed
     tell(action, recipient, status: EnhancedStatusCode(.success, 0, 0), fault: nil, explanation: nil, in: &judgement)
   }

@@ -28,6 +28,9 @@ public final class ClientConversation: Sendable {
   public let helloName: String?
   /// What the server offers in this very channel.
   public let capabilities: Capabilities
+  /// The server offers DSN: RET, ENVID, NOTIFY and ORCPT are passed on as they are, and with them the duty to tell the
+  /// sender. To any other they are left out, and that duty stays (RFC 3461 §5.2.1, §5.2.2).
+  public var passesReportsOn: Bool { capabilities.offersDeliveryStatusNotifications }
   private let mailbox: ClientMailbox
 
   private init(peer: DialledPeer, session: OpenedSession, mailbox: ClientMailbox) {

@@ -12,14 +12,22 @@ struct DeliveryFixture {
   var body: [String] = ["\r\nhi\r\n"]
   var fault: StoreFault?
   var bodyType = BodyType.sevenBit
+  var envelopeID: String?
+  var reportContent: DeliveryReportContent?
+  var notify: Notify?
+  var originalRecipient: OriginalRecipient?
 
   func job() throws -> DeliveryJob {
     let id = QueueID(acceptedAt: UTCInstant(seconds: 1_700_000_000), random: 7)
     let route = RouteKey(rawValue: "outbound")
-    let new = try recipients.map { NewRecipient(address: try Mailbox($0), route: route) }
+    let new = try recipients.map {
+      NewRecipient(
+        address: try Mailbox($0), route: route, notify: notify, originalRecipient: originalRecipient)
+    }
     let message = NewMessage(
       id: id, reversePath: .mailbox(try Mailbox("alice@client.example")), recipients: new,
-      body: bodyType, receivedAt: UTCInstant(seconds: 1_700_000_000), expiresAt: UTCInstant(seconds: 1_700_400_000),
+      body: bodyType, envelopeID: envelopeID, reportContent: reportContent,
+      receivedAt: UTCInstant(seconds: 1_700_000_000), expiresAt: UTCInstant(seconds: 1_700_400_000),
       prefix: ByteBuffer(string: "Received: here\r\n"))
     let queued = new.enumerated().map {
       QueuedRecipient(number: $0 + 3, recipient: $1, due: UTCInstant(seconds: 1_700_000_000))

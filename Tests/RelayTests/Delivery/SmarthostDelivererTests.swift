@@ -77,6 +77,30 @@ struct SmarthostDelivererTests {
     }
   }
 
+  @Test(
+    "DSN-004, DSN-005: what the sender asked for is passed on octet by octet where DSN is offered, and nowhere else",
+    arguments: [true, false])
+  func reportsPassedOn(isOffered: Bool) async throws {
+    let server = ScriptedServer { _, line in ScriptedServer.agreeable(line, ehlo: isOffered ? ["DSN"] : []) }
+    let asked = DeliveryFixture(
+      envelopeID: "QQ31+4=xY", reportContent: .headers, notify: [.success, .delay],
+      originalRecipient: OriginalRecipient(addressType: "RFC822", address: "Bob+List@Far.Example"))
+    let silent = DeliveryFixture()
+    let smarthost = try deliverer(server, .implicit)
+    let result = await smarthost.deliver(try asked.job())
+    #expect(result.outcomes.map(\.outcome) == [.delivered("250 2.0.0 queued", reportsPassedOn: isOffered)])
+    _ = await smarthost.deliver(try silent.job())
+    let said = server.connections.flatMap(\.lines).filter { $0.hasPrefix("MAIL") || $0.hasPrefix("RCPT") }
+    #expect(
+      said == [
+        "MAIL FROM:<alice@client.example>" + (isOffered ? " RET=HDRS ENVID=QQ31+2B4+3DxY" : ""),
+        "RCPT TO:<bob@far.example>"
+          + (isOffered ? " NOTIFY=SUCCESS,DELAY ORCPT=RFC822;Bob+2BList@Far.Example" : ""),
+        // Nothing is made up for a sender who asked for nothing.
+        "MAIL FROM:<alice@client.example>", "RCPT TO:<bob@far.example>",
+      ])
+  }
+
   @Test("UTF8-004: a name of ours outside ASCII is never said in EHLO; as A-label it is")
   func internationalName() async throws {
     for (name, said) in [("m\u{e4}il.example", nil), ("xn--mil-pla.example", "EHLO xn--mil-pla.example")] {

@@ -130,6 +130,16 @@ struct AttemptJudgementTests {
       try Self.judge([.delivered("ok")], notify: .success, ending: .relayed).tellings.map(\.action) == [.relayed])
   }
 
+  @Test("DSN-005: what was passed on to a server that knows DSN is its to tell; a failure stays ours")
+  func passedOn() throws {
+    let taken = RecipientResult.delivered("ok", reportsPassedOn: true)
+    for ending in [Route.Ending.relayed, .finalDelivery] {
+      let judgement = try Self.judge([taken, Self.fault(.rcpt, 550)], notify: [.success, .failure], ending: ending)
+      #expect(judgement.tellings.map(\.action) == [.failed])
+      #expect(judgement.changes.map(\.state) == [.delivered, .failed])
+    }
+  }
+
   @Test("what fails with a null sender goes to the postmaster, unless nobody wants to know")
   func doubleBounce() throws {
     #expect(try Self.judge([Self.fault(.rcpt, 550)], from: nil).tellings.map(\.audience) == [.postmaster])

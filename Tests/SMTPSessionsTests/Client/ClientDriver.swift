@@ -202,8 +202,8 @@ extension ClientTranscript {
     return words[0] == "token" ? .token(user: words[1], Secret(secret)) : .password(user: words[1], Secret(secret))
   }
 
-  /// `mail: <from> <to>… [size=N] [7bit] [8bit] [utf8] [dsn] [requiretls] [auth]`, one for each message; `content:`, one
-  /// for each piece, is the content of each of them.
+  /// `mail: <from> <to>… [size=N] [7bit] [8bit] [utf8] [dsn] [envid=X] [orcpt=type;address] [never] [requiretls] [auth]`,
+  /// one for each message; `content:`, one for each piece, is the content of each of them.
   func messages() throws -> [ClientDriver.Message] {
     let pieces = (settings["content"] ?? ["Subject: hello\\r\\n\\r\\nhi\\r\\n\\"]).map {
       ByteBuffer(bytes: ClientTranscript.unescape($0))
@@ -223,6 +223,11 @@ extension ClientTranscript {
           parameters.deliveryReportContent = .headers
           parameters.envelopeID = "QQ314159"
           recipient.notify = [.failure, .delay]
+        case let word where word.hasPrefix("envid="): parameters.envelopeID = String(word.dropFirst(6))
+        case let word where word.hasPrefix("orcpt="):
+          let words = word.dropFirst(6).split(separator: ";", maxSplits: 1).map(String.init)
+          recipient.originalRecipient = OriginalRecipient(addressType: words[0], address: words[1])
+        case "never": recipient.notify = .never
         case let word where word.hasPrefix("size="): parameters.size = ByteCount(Int(word.dropFirst(5)) ?? 0)
         case let word: paths.append(word)
         }
