@@ -95,7 +95,7 @@ let package = Package(
     .systemLibrary(name: "CArgon2"),
     .target(name: "CCRC32C"),
     room("PasswordHashing", ["Accounts", "CArgon2", "MailSyntax", nioPosix]),
-    room("Configuration", ["MailQueue", "MailSyntax", "Relay", "SMTPSessions", yams]),
+    room("Configuration", ["MailQueue", "MailSyntax", "Relay", "SMTPSessions", "TransportSecurity", yams]),
     room(
       "ControlPlane",
       ["MailQueue", "MailSyntax", "Relay", "SMTPGrammar", nioCore, nioPosix, nioFoundation]),
@@ -105,7 +105,7 @@ let package = Package(
     .executableTarget(
       name: "martlet",
       dependencies: [
-        "Accounts", "Certificates", "Configuration", "ControlPlane", "LocalDelivery", "MailMessage", "MailQueue",
+        "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "LocalDelivery", "MailMessage", "MailQueue",
         "MailSyntax", "PasswordHashing", "QueueStorage", "Relay", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
         "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioPosix, orderedCollections,
       ],
@@ -150,7 +150,9 @@ let package = Package(
     tests(
       "LocalDeliveryTests", ["LocalDelivery", "MailQueue", "MailSyntax", "Relay", "SMTPGrammar", nioCore, nioPosix]),
     tests("PasswordHashingTests", ["Accounts", "MailSyntax", "PasswordHashing", nioPosix]),
-    tests("ConfigurationTests", ["Accounts", "Configuration", "MailQueue", "MailSyntax", "Relay", "SMTPSessions"]),
+    tests(
+      "ConfigurationTests",
+      ["Accounts", "Configuration", "MailQueue", "MailSyntax", "Relay", "SMTPSessions", "TransportSecurity"]),
     tests(
       "ControlPlaneTests",
       [
@@ -160,7 +162,7 @@ let package = Package(
     tests(
       "MartletTests",
       [
-        "martlet", "Accounts", "Certificates", "Configuration", "ControlPlane", "MailMessage", "MailQueue",
+        "martlet", "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "MailMessage", "MailQueue",
         "MailSyntax", "PasswordHashing", "QueueStorage", "Relay", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
         "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioPosix, orderedCollections,
       ]),

@@ -7,7 +7,7 @@ extension Configuration.CertificateFiles {
 }
 
 extension Configuration.Outbound {
-  public init(_ route: Route, from source: IPAddress? = nil) { self.init(route: route, source: source) }
+  public init(_ route: Route) { self.init(route: route, egress: Configuration.Egress()) }
 }
 
 extension Configuration.Smarthost {

@@ -5,8 +5,6 @@ public import Relay
 extension RouteKey {
   /// The delivery of one of our domains.
   public static func domain(_ name: DomainName) -> RouteKey { RouteKey(rawValue: "domain/\(name.folded)") }
-  /// The way of mail for all other domains.
-  public static let outbound = RouteKey(rawValue: "outbound")
 }
 
 extension Configuration {
@@ -15,11 +13,12 @@ extension Configuration {
     domains.map(\.local)
   }
 
-  /// `RouteKey.outbound`, or nil where mail for other domains is refused.
-  public var outboundRoute: RouteKey? {
+  /// Where mail for other domains goes; nil where it is refused.
+  public var outboundRoute: Routing.Outbound? {
     switch outbound.route {
     case .none: nil
-    case .smarthost, .local: .outbound
+    case .exchangers: .exchangers
+    case .smarthost, .local: .route(.outbound)
     }
   }
 

@@ -1,5 +1,6 @@
 public import MailQueue
 public import MailSyntax
+public import Relay
 public import SMTPSessions
 
 /// Everything that `martlet.yaml` says, as checked values: what `serve` runs on, and what `dev` makes without a file.
@@ -76,19 +77,50 @@ public struct Configuration: Sendable {
     return switch outbound.route {
     case .smarthost: true
     case .local(let destination): (destinations + [destination]).contains(where: \.isVerified)
+    // Judged and recorded, also where nobody demands it.
+    case .exchangers: true
     case .none: destinations.contains(where: \.isVerified)
     }
   }
 
   public struct Outbound: Hashable, Sendable {
     public var route: Route
-    /// The address that connections to next hops come from.
-    public var source: IPAddress?
+    /// Where connections to next hops come from.
+    public var egress = Egress()
+    /// What mail to the hosts of other domains must go by.
+    public var rules = DestinationRules()
+    public var exchangers = Exchangers()
     public enum Route: Hashable, Sendable {
       case none
+      /// To the hosts that the DNS names for each domain.
+      case exchangers
       case smarthost(Smarthost)
       case local(Destination)
     }
+  }
+
+  /// Addresses of ours for connections to next hops, one of each family, and the names that go with them.
+  public struct Egress: Hashable, Sendable {
+    public var v4: Source?
+    public var v6: Source?
+    public struct Source: Hashable, Sendable {
+      public var address: IPAddress
+      /// The host name when nil.
+      public var ehlo: DomainName?
+    }
+    public init(v4: Source? = nil, v6: Source? = nil) {
+      self.v4 = v4
+      self.v6 = v6
+    }
+  }
+
+  /// The route `mx`.
+  public struct Exchangers: Hashable, Sendable {
+    public var port: UInt16 = 25
+    public var ownNames: [DomainName] = []
+    public var hostConnections = 20
+    public var pace = Pace()
+    public init() {}
   }
 
   public struct Smarthost: Hashable, Sendable {

@@ -3,23 +3,29 @@ import MailSyntax
 extension ConfigurationReader {
   /// Nil only where the section is there and can't be used.
   mutating func readOutbound(in root: Section) -> Configuration.Outbound? {
-    guard root.has("outbound") else { return Configuration.Outbound(route: .none, source: nil) }
+    guard root.has("outbound") else { return Configuration.Outbound(.none) }
     guard let section = open("outbound", in: root) else { return nil }
-    let source = read(Keys.source, in: section)
+    let egress = readSources(in: section)
+    let rules = readFloors(in: section)
+    let exchangers = readExchangers(in: section)
     let name = read(Keys.route, in: section)
     let smarthost = readSmarthost(in: section)
     let maildir = read(Keys.outboundMaildir, in: section).map(absolute)
     guard let name else { return nil }
     checkUnused("smarthost", of: .smarthost, route: name, in: section)
     checkUnused("maildir", of: .maildir, route: name, in: section)
+    for part in ["mx", "tls"] where name != .mx { warnOfUnused(part, route: name, in: section) }
     let route: Configuration.Outbound.Route? =
       switch name {
       case .smarthost: smarthost.map { .smarthost($0) }
       case .maildir: maildir.map { .local(.maildir(path: $0)) }
+      case .mx: .exchangers
       case .none: Configuration.Outbound.Route.none
       case .discard: .local(.discard)
       }
-    return route.map { Configuration.Outbound(route: $0, source: source) }
+    return route.map {
+      Configuration.Outbound(route: $0, egress: egress, rules: rules, exchangers: exchangers)
+    }
   }
 
   /// A section for a route that isn't taken is a mistake; so is the route without it.

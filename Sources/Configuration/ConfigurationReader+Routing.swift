@@ -1,3 +1,4 @@
+import MailQueue
 import MailSyntax
 import Relay
 
@@ -6,7 +7,7 @@ extension ConfigurationReader {
   /// address that does. Where it can't be known whether an address leads on, it is taken to.
   mutating func checkRouting() {
     do throws(RoutingFaults) {
-      _ = try Routing(domains: routes.domains.map(\.local), outbound: routes.hasOutbound ? .outbound : nil)
+      _ = try Routing(domains: routes.domains.map(\.local), outbound: routes.hasOutbound ? .route(.outbound) : nil)
     } catch {
       let faults = error.faults.filter { !routes.leadsIntoFaultyDomain($0) }
       let before = errorCount

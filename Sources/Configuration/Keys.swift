@@ -94,16 +94,21 @@ enum Keys {
 
   // MARK: Outbound
 
-  enum RouteName: String, CaseIterable, Sendable { case smarthost, none, discard, maildir }
+  enum RouteName: String, CaseIterable, Sendable { case mx, smarthost, none, discard, maildir }
   static let route = Key<RouteName>(
     "outbound.route", .choice,
-    "How mail for all other domains leaves. `none` refuses it at submission; `discard` and `maildir` take it and send "
-      + "nothing on, for tests.")
+    "How mail for all other domains leaves. `mx` brings it to the hosts that the DNS names for each domain; `smarthost` "
+      + "hands all of it to one server; `none` refuses it at submission; `discard` and `maildir` take it and send nothing "
+      + "on, for tests.")
   static let outboundMaildir = Key(
     "outbound.maildir", .maildirPath, default: "none", "Where the route `maildir` puts mail.")
-  static let source = Key(
-    "outbound.source", .address, default: "the system chooses",
-    "The address that connections to next hops of its family come from.")
+  static let sourceAddress = Key(
+    "outbound.sources[].address", .address,
+    "An address of this machine that connections to next hops come from: one of IPv4 and one of IPv6 at most. For a "
+      + "family without one the system chooses.")
+  static let sourceName = Key(
+    "outbound.sources[].ehlo", .hostName, default: "`hostname`",
+    "The name given in EHLO from this address: the one that the DNS gives for it.")
   static let smarthostHost = Key(
     "outbound.smarthost.host", .nextHop, "The next hop, by the name its certificate must carry.")
   static let smarthostPort = Key(

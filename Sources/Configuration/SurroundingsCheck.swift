@@ -229,7 +229,7 @@ public struct SurroundingsCheck: Sendable {
     }
     switch report.configuration.outbound.route {
     case .local(let destination): check(destination, &report, at: "outbound.maildir")
-    case .none, .smarthost: break
+    case .none, .exchangers, .smarthost: break
     }
   }
 

@@ -67,15 +67,6 @@ public enum PriorityClass: Int, Hashable, Comparable, Sendable, CaseIterable {
   public static func < (left: PriorityClass, right: PriorityClass) -> Bool { left.rawValue < right.rawValue }
 }
 
-/// Names a route as the configuration does: `outbound`, or `domain/example.com`. It is looked up again at every
-/// attempt, so a changed configuration holds for mail that is already queued.
-public struct RouteKey: RawRepresentable, Hashable, Comparable, Sendable, CustomStringConvertible {
-  public let rawValue: String
-  public init(rawValue: String) { self.rawValue = rawValue }
-  public var description: String { rawValue }
-  public static func < (left: RouteKey, right: RouteKey) -> Bool { left.rawValue < right.rawValue }
-}
-
 /// A message as it stands in the queue.
 public struct QueuedMessage: Hashable, Sendable {
   public let message: NewMessage

@@ -1,4 +1,6 @@
 public import MailQueue
+public import MailSyntax
+public import SMTPGrammar
 public import SMTPSessions
 public import TransportSecurity
 
@@ -31,15 +33,45 @@ public struct DeliveryJob: Sendable {
 }
 
 public struct DeliveryResult: Sendable {
+  /// Where the recipients were served, but for those that `elsewhere` names.
+  public var place: DeliveryPlace
+  /// By recipient number: those of whom another host than `place` had the last word.
+  public var elsewhere: [Int: DeliveryPlace] = [:]
+  /// By recipient number.
+  public var outcomes: [(number: Int, outcome: RecipientResult)]
+  /// What was met before, at other hosts of the same destination: a line each, for the record.
+  public var earlier: [String] = []
+  /// Nothing was tried: the next hop's limits leave no room at present. The recipients stand as they stood, and the
+  /// route is asked again after this long.
+  public var busyFor: Duration?
+
+  public init(place: DeliveryPlace, outcomes: [(number: Int, outcome: RecipientResult)]) {
+    self.place = place
+    self.outcomes = outcomes
+  }
+  public init(host: String, tls: TLSFacts?, outcomes: [(number: Int, outcome: RecipientResult)]) {
+    self.init(place: DeliveryPlace(host: host, tls: tls), outcomes: outcomes)
+  }
+
+  func place(of number: Int) -> DeliveryPlace { elsewhere[number] ?? place }
+}
+
+/// Who had the last word on a recipient, and over what channel.
+public struct DeliveryPlace: Hashable, Sendable {
   /// The next hop as a person knows it.
   public var host: String
   public var tls: TLSFacts?
-  /// By recipient number.
-  public var outcomes: [(number: Int, outcome: RecipientResult)]
-  public init(host: String, tls: TLSFacts?, outcomes: [(number: Int, outcome: RecipientResult)]) {
+  /// Why the mail went in clear, where it did so over a network (Law 2: always recorded).
+  public var cleartextReason: String?
+  public init(host: String, tls: TLSFacts?, cleartextReason: String? = nil) {
     self.host = host
     self.tls = tls
-    self.outcomes = outcomes
+    self.cleartextReason = cleartextReason
+  }
+
+  /// The channel for records: `TLSv1.3 … verified mx.example.org`, `none`, `none (STARTTLS is not offered)`.
+  var channel: String {
+    tls?.summary ?? cleartextReason.map { "none (\($0))" } ?? "none"
   }
 }
 
@@ -55,8 +87,29 @@ public struct DeliveryFault: Error, Hashable, Sendable {
   public let stage: DeliveryStage
   public let cause: Cause
 
-  /// `local` is also a route that isn't configured, or a Maildir that can't be written.
-  public typealias Cause = DialogueFault.Cause
+  /// What a dialogue can meet (`DialogueFault.Cause`), and what keeps one from beginning.
+  public enum Cause: Hashable, Sendable {
+    case reply(ServerReply)
+    case transport(String)
+    case security(SecurityFault)
+    case protocolViolation(String)
+    case unsupported(EnhancedStatusCode, String)
+    /// Also a route that isn't configured, or a Maildir that can't be written.
+    case local(String)
+    /// No host was found for the domain.
+    case destination(DestinationFault)
+
+    public init(_ cause: DialogueFault.Cause) {
+      switch cause {
+      case .reply(let reply): self = .reply(reply)
+      case .transport(let text): self = .transport(text)
+      case .security(let fault): self = .security(fault)
+      case .protocolViolation(let text): self = .protocolViolation(text)
+      case .unsupported(let status, let text): self = .unsupported(status, text)
+      case .local(let text): self = .local(text)
+      }
+    }
+  }
 
   public init(stage: DeliveryStage, cause: Cause) {
     self.stage = stage
@@ -66,6 +119,8 @@ public struct DeliveryFault: Error, Hashable, Sendable {
 
 /// How far the dialogue had come.
 public enum DeliveryStage: String, Hashable, Sendable, CaseIterable {
+  /// Finding the hosts of a domain.
+  case lookup
   case connect, greeting, ehlo, startTLS = "starttls", handshake, auth, mail, rcpt, data, content, finalReply =
     "final-reply"
   /// Maildir and other routes without a dialogue.

@@ -138,4 +138,6 @@ public enum DialFault: Error, Hashable, Sendable {
   case resolutionFailed(String)
   /// Every address refused, was unreachable or didn't answer in time; the text names the last.
   case unreachable(String)
+  /// Nothing came back from any address before the time was over, neither a yes nor a no.
+  case unanswered(String)
 }

@@ -26,6 +26,8 @@ final class Dialling {
   private var channels: [any Channel] = []
   private var timers: [Scheduled<Void>] = []
   private var last = DialFault.unreachable("no address was tried")
+  /// Some address refused, or could not be tried.
+  private var sawRefusal = false
 
   init(
     _ destinations: [Destination], until deadline: Uptime, setup: WireSetup, on station: TransportLoops.Station,
@@ -42,7 +44,8 @@ final class Dialling {
 
   func start() {
     schedule(after: max(.zero, deadline - .current)) { dialling in
-      dialling.end(.failure(.unreachable("\(dialling.place): no answer in time")))
+      let text = "\(dialling.place): no answer in time"
+      dialling.end(.failure(dialling.sawRefusal ? .unreachable(text) : .unanswered(text)))
     }
     follow(race.start())
   }
@@ -79,7 +82,9 @@ final class Dialling {
     if destination.endpoint != nil { bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1) }
     if let source = destination.source { bootstrap = bootstrap.bind(to: source) }
     bootstrap.connect(to: destination.address).assumeIsolated().whenFailure { error in
-      self.last = .unreachable("\(destination.description): \(Dialling.words(for: error))")
+      let text = "\(destination.description): \(Dialling.words(for: error))"
+      if case ChannelError.connectTimeout = error {} else { self.sawRefusal = true }
+      self.last = self.sawRefusal ? .unreachable(text) : .unanswered(text)
       self.follow(self.race.failed())
     }
     schedule(after: NIODialer.staggerDelay) { $0.grewLate(index) }

@@ -1,7 +1,7 @@
 public import MailSyntax
 public import Relay
 internal import SMTPGrammar
-public import SMTPSessions
+internal import SMTPSessions
 internal import TransportSecurity
 
 /// Every way a delivery can fail: all stages of the dialogue, with every kind of reply and every other cause. The golden
@@ -35,6 +35,18 @@ public enum FaultCatalogue {
       ("unsupported 5.6.7", .unsupported(permanent(6, 7), "SMTPUTF8")),
       ("unsupported 5.3.4", .unsupported(permanent(3, 4), "SIZE")), ("local", .local("disk full")),
     ]
+
+  /// What the look-up of a domain's hosts can end in.
+  public static let destinations: [(name: String, cause: DeliveryFault.Cause)] =
+    [
+      ("no such domain", .noSuchDomain(domain)), ("no mail host", .noMailHost(domain)),
+      ("null MX", .takesNoMail(domain)), ("only ourselves", .onlyOurselves(domain)),
+      ("no usable host", .noUsableHost(domain)), ("no address", .noAddress(domain)),
+      ("look-up failed", .lookupFailed(domain, reason: "SERVFAIL")),
+      ("bogus", .bogus(domain, reason: "signature expired")),
+    ].map { (name: String, fault: DestinationFault) in (name, .destination(fault)) }
+
+  private static let domain = try! DomainName("example.org")
 
   public static func reply(_ code: UInt16, _ enhanced: EnhancedStatusCode? = nil) -> DeliveryFault.Cause {
     .reply(serverReply(code, enhanced))

@@ -55,6 +55,6 @@ struct SimulatedConfiguration: Sendable {
     let shop = LocalDomain(
       name: try DomainName("shop.example"), recipients: [.init("shop"), .init("desk")],
       delivery: SimulatedInternet.shop, postmaster: try Mailbox("desk@shop.example"))
-    return try Routing(domains: servesShop ? [example, shop] : [example], outbound: SimulatedInternet.outbound)
+    return try Routing(domains: servesShop ? [example, shop] : [example], outbound: .route(SimulatedInternet.outbound))
   }
 }

@@ -11,7 +11,7 @@ enum House {
   static let rooms: [String: Room] = [
     // Floor 0: values.
     "MailSyntax": Room(floor: 0),
-    "DNSRecords": Room(floor: 0),
+    "DNSRecords": Room(floor: 0, beside: ["MailSyntax"]),
     // Floor 1: languages.
     "SMTPGrammar": Room(floor: 1),
     "SASLMechanisms": Room(floor: 1),
@@ -73,7 +73,8 @@ enum House {
     "TLSProofMinting": ["Sources/SMTPTransport/ProofMint.swift", "Sources/Simulation/ModelledHandshake.swift"],
     // Where mail may go in cleartext (Law 2).
     "CleartextPermitMinting": [
-      "Sources/Relay/Delivery/LocalDeliveryPermit.swift", "Sources/martlet/Commands/SendCleartext.swift",
+      "Sources/Relay/Delivery/LocalDeliveryPermit.swift", "Sources/Relay/Exchangers/ExchangerPermit.swift",
+      "Sources/martlet/Commands/SendCleartext.swift",
     ],
     // swift-certificates' own: a path judged at a given time, or whatever its time, for what is only recorded.
     "FixedExpiryValidationTime": ["Sources/SMTPTransport/CertificateJudge.swift"],

@@ -2,6 +2,7 @@ import Foundation
 import MailQueue
 import MailSyntax
 import Relay
+import TransportSecurity
 import SMTPSessions
 import Testing
 
@@ -46,7 +47,7 @@ struct ConfigurationFileTests {
             proxy_from: 10.0.0.0/8
         outbound:
           route: smarthost
-          source: 2001:db8::1
+          sources: [{address: 2001:db8::1}, {address: 192.0.2.9, ehlo: out.example.com}]
           smarthost:
             host: Smtp.Example.net
             tls: starttls
@@ -86,7 +87,8 @@ struct ConfigurationFileTests {
       ])
     #expect(configuration.listeners[2].inherited == ["a", "b"])
     #expect(configuration.listeners[2].trustedProxies == ["10.0.0.0/8"])
-    #expect(configuration.outbound.source?.description == "2001:db8::1")
+    #expect(configuration.outbound.egress.v6?.address.description == "2001:db8::1")
+    #expect(configuration.outbound.egress.v4?.ehlo?.description == "out.example.com")
     #expect(
       configuration.outbound.route
         == .smarthost(
@@ -142,11 +144,34 @@ struct ConfigurationFileTests {
     for name in ["anna", "INFO", "postmaster", "abuse"] {
       #expect(routing.route(try Mailbox("\(name)@example.com"), reach: .ownDomains) == .deliver([anna]))
     }
-    #expect(configuration.outboundRoute == RouteKey(rawValue: "outbound"))
+    #expect(configuration.outboundRoute == .route(RouteKey(rawValue: "outbound")))
     let elsewhere = try Mailbox("x@example.net")
     #expect(
       routing.route(elsewhere, reach: .anywhere)
         == .deliver([ResolvedRecipient(address: elsewhere, route: .outbound)]))
+  }
+
+  @Test("the route to mail servers of other domains, with floors by domain, the closest rule first")
+  func exchangers() throws {
+    let file = try parse(
+      configuration(
+        """
+        outbound:
+          route: mx
+          tls:
+            floor: opportunistic
+            domains: {example.net: verified, .example.net: encrypt, .b.example.net: verified}
+          mx: {own_names: [mx.example.com, mx2.example.com], host_connections: 3, host_per_minute: 60, port: 2525}
+        """, without: "outbound"))
+    let outbound = file.configuration.outbound
+    #expect(file.warnings == [] && outbound.route == .exchangers)
+    #expect(outbound.exchangers.ownNames.map(\.description) == ["mx.example.com", "mx2.example.com"])
+    #expect(outbound.exchangers.hostConnections == 3 && outbound.exchangers.port == 2525)
+    #expect(outbound.exchangers.pace == Pace(perDomain: nil, perHost: 60))
+    let floors = ["example.net", "a.example.net", "a.b.example.net", "b.example.net", "notexample.net"].map {
+      outbound.rules.evidence(for: .name(try! DomainName($0))).floor
+    }
+    #expect(floors == [.verified, .encrypt, .verified, .encrypt, .opportunistic])
   }
 
   @Test("a finding is written with file, line and column, and its remedy below")

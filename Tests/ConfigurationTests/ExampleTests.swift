@@ -43,7 +43,9 @@ struct ExampleTests {
         try Regex(pattern.joined(separator: "\\.")).wholeMatch(in: $0) != nil
       }
       let isCommented = text.split(separator: "\n").contains {
-        $0.drop { $0 == " " }.hasPrefix("# \(key.name): ")
+        // Within a section that is a comment as a whole, the keys stand further in.
+        let line = $0.drop { $0 == " " }
+        return line.first == "#" && line.dropFirst().drop { $0 == " " || $0 == "-" }.hasPrefix("\(key.name):")
       }
       #expect(isSet || isCommented, "\(key.path)")
     }
@@ -74,7 +76,12 @@ struct ExampleTests {
     #expect(relay.addresses == [] && relay.inherited == ["martlet-relay"])
     #expect(try changed([("# proxy_from:", "proxy_from:")]).listeners[2].trustedProxies.count == 2)
     #expect(try changed([("# trust_roots:", "trust_roots:")]).trustRoots == ["/etc/ssl/certs/ca-certificates.crt"])
-    #expect(try changed([("# source:", "source:")]).outbound.source?.description == "192.0.2.1")
+    let egress = try changed([
+      ("# sources:", "sources:"), ("#   - address: 192", "  - address: 192"), ("#     ehlo:", "    ehlo:"),
+      ("#   - address: 2001", "  - address: 2001"),
+    ]).outbound.egress
+    #expect(egress.v4?.address.description == "192.0.2.1" && egress.v4?.ehlo?.description == "out.example.com")
+    #expect(egress.v6?.address.description == "2001:db8::1" && egress.v6?.ehlo == nil)
     #expect(
       try changed([("    # - chain:", "    - chain:"), ("    #   key:", "      key:")]).certificates.count == 2)
   }

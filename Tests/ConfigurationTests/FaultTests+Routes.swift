@@ -165,7 +165,7 @@ extension FaultTests {
   static let outbound: [FaultRow] = [
     FaultRow(
       "outbound: {}", without: "outbound",
-      "1:1: error: outbound.route is missing / add route: smarthost, none, discard or maildir"),
+      "1:1: error: outbound.route is missing / add route: mx, smarthost, none, discard or maildir"),
     FaultRow(
       "outbound:\n  route: smarthost", without: "outbound",
       "2:3: error: outbound.smarthost is missing, which the route smarthost needs / add smarthost"),
@@ -183,7 +183,7 @@ extension FaultTests {
       "outbound:\n  route: smart_host", without: "outbound",
 
       """
-      2:10: error: outbound.route: 'smart_host' is not one of smarthost, none, discard, maildir / did you \
+      2:10: error: outbound.route: 'smart_host' is not one of mx, smarthost, none, discard, maildir / did you \
       mean 'smarthost'?
       """),
     FaultRow(
@@ -237,13 +237,32 @@ extension FaultTests {
       arguments as further items
       """),
     FaultRow(
-      "outbound:\n  route: none\n  source: here", without: "outbound",
+      "outbound:\n  route: none\n  sources: [{address: here}]", without: "outbound",
 
       """
       2:3: error: mail can go nowhere: there are no domains and no outbound route / add domains, or an \
       outbound section with a route
       """,
-      "3:11: error: outbound.source: 'here' is not an IP address / give an address, as 192.0.2.1 or 2001:db8::1"),
+      """
+      3:23: error: outbound.sources[0].address: 'here' is not an IP address / give an address, as 192.0.2.1 \
+      or 2001:db8::1
+      """),
+    FaultRow(
+      "outbound:\n  route: mx\n  sources:\n    - address: 192.0.2.1\n    - address: 192.0.2.2", without: "outbound",
+      "5:16: error: outbound.sources[1]: a second address of the same family / leave one of IPv4 and one of IPv6"),
+    FaultRow(
+      "outbound:\n  route: mx\n  tls: {floor: verifed, domains: {example.net: none, bad: encrypt}}", without: "outbound",
+      "3:16: error: outbound.tls.floor: 'verifed' is not one of opportunistic, encrypt, verified / did you mean 'verified'?",
+
+      """
+      3:48: error: outbound.tls.domains.example.net: 'none' is not one of opportunistic, encrypt, verified / give \
+      opportunistic, encrypt or verified
+      """,
+      "3:54: error: outbound.tls.domains: 'bad' is not fully qualified (RFC 5321 §2.3.5) / give a domain, or . and a domain"
+    ),
+    FaultRow(
+      "outbound:\n  route: discard\n  mx: {port: 2525}", without: "outbound",
+      "3:3: warning: outbound.mx: it has no effect, for the route is discard / write route: mx, or take mx out"),
     FaultRow(
       domain("aliases: {info: anna@example.net}", "postmaster: anna@example.net", "deliver: discard"),
       without: "outbound",
@@ -282,7 +301,7 @@ extension FaultTests {
       7:3: error: domains.example.org: nobody reads the postmaster's mail (RFC 5321 §4.5.1) / add \
       postmaster: with the address of a person
       """,
-      "11:10: error: outbound.route: 'pigeon' is not one of smarthost, none, discard, maildir / give smarthost, none, "
+      "11:10: error: outbound.route: 'pigeon' is not one of mx, smarthost, none, discard, maildir / give mx, smarthost, none, "
         + "discard or maildir"),
     FaultRow(
       """

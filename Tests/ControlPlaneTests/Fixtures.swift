@@ -44,7 +44,7 @@ struct QueueFixture {
   init() throws {
     store = ModelQueueStore(clock: StillClock(), events: NoLog())
     let runner = QueueRunner(
-      store: store, routes: RouteTable([:]), routing: try Routing(domains: [], outbound: QueueFixture.outbound),
+      store: store, routes: RouteTable([:]), routing: try Routing(domains: [], outbound: .route(QueueFixture.outbound)),
       clock: StillClock(), random: Counter(), events: NoLog(),
       options: QueueRunner.Options(hostName: try DomainName("mx.example.com"), schedule: .standard))
     control = QueueControl(store: store, runner: runner)

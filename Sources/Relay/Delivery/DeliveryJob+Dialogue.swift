@@ -45,7 +45,7 @@ extension RecipientResult {
 
 extension DeliveryFault {
   init(_ fault: DialogueFault) {
-    self.init(stage: DeliveryStage(fault.stage), cause: fault.cause)
+    self.init(stage: DeliveryStage(fault.stage), cause: Cause(fault.cause))
   }
 }
 

@@ -27,6 +27,8 @@ struct Attempt {
   let startedAt: UTCInstant
   let endedAt: UTCInstant
   let ending: Route.Ending
+  /// Who named the hosts that were met.
+  var origin = HostOrigin.configured
   /// We ended it ourselves: what failed says nothing.
   let wasCancelled: Bool
   /// The stored body's checksum failed.
@@ -94,13 +96,13 @@ extension Attempt {
       judgement.events.append(event(.held, recipient, result: text))
       return
     }
-    let outcome = OutcomeTable.decide(fault)
+    let outcome = OutcomeTable.decide(fault, of: origin)
     // A stop of ours is not the peer's refusal: the recipient stands where it stood.
     if wasCancelled, outcome.action == .retry { return }
     judgement.note(outcome, fault)
     let text = fault.description
     let isExpired = startedAt >= message.message.expiresAt
-    if OutcomeTable.limitsRecipients(fault), someWereTaken {
+    if OutcomeTable.limitsRecipients(fault, of: origin), someWereTaken {
       // RFC 5321 §4.5.3.1.10: the rest go in a transaction of their own, now. Each takes some, so it ends.
       judgement.changes.append(change(of: recipient, to: .queued, due: endedAt, result: text))
       judgement.events.append(event(.deferred, recipient, result: text, outcome: outcome, due: endedAt))
@@ -160,10 +162,11 @@ extension Attempt {
     told.lastAttempt = endedAt
     told.retryUntil = action == .delayed ? message.message.expiresAt : nil
     told.explanation = explanation
+    let place = result.place(of: recipient.number)
     // RFC 3464 §2.3.5: Remote-MTA only where a server was met.
-    if let fault, fault.metAServer { told.remoteHost = result.host }
+    if let fault, fault.metAServer { told.remoteHost = place.host }
     if case .reply(let reply)? = fault?.cause { told.remoteReply = reply.description }
-    if action == .relayed { told.remoteHost = result.host }
+    if action == .relayed { told.remoteHost = place.host }
     judgement.tellings.append(Telling(audience: audience, action: action, recipient: told))
   }
 
@@ -171,26 +174,33 @@ extension Attempt {
     of recipient: QueuedRecipient, to state: RecipientState, due: UTCInstant, result text: String,
     isDelayReported: Bool = false
   ) -> RecipientChange {
-    RecipientChange(
+    let place = result.place(of: recipient.number)
+    return RecipientChange(
       number: recipient.number, state: state, due: due, attemptsAdded: 1, result: text,
       delayReported: recipient.delayReported || isDelayReported,
       attempt: AttemptRecord(
-        startedAt: startedAt, endedAt: endedAt, host: result.host, result: text, tls: result.tls?.summary ?? "none"))
+        startedAt: startedAt, endedAt: endedAt, host: place.host, result: recorded(text), tls: place.channel))
+  }
+
+  /// What a record says: the last word, and which hosts had failed before.
+  private func recorded(_ text: String) -> String {
+    result.earlier.isEmpty ? text : "\(text); before: \(result.earlier.joined(separator: "; "))"
   }
 
   private func event(
     _ kind: MailEvent.Kind, _ recipient: QueuedRecipient, result text: String, outcome: Outcome? = nil,
     due: UTCInstant? = nil, though state: RecipientState? = nil
   ) -> MailEvent {
+    let place = result.place(of: recipient.number)
     var fields: [MailEvent.Field] = [
       .init("id", .text(message.id.description)),
       .init("recipient", .text(recipient.recipient.address.description)),
       .init("route", .text(recipient.recipient.route.description)),
-      .init("host", .text(result.host)),
-      .init("tls", .text(result.tls?.summary ?? "none")),
+      .init("host", .text(place.host)),
+      .init("tls", .text(place.channel)),
       .init("attempt", .number(recipient.attempts + 1)),
       .init("age-seconds", .number(Int((endedAt - message.message.receivedAt).nanoseconds / 1_000_000_000))),
-      .init("result", .text(text)),
+      .init("result", .text(recorded(text))),
     ]
     if let outcome {
       fields.append(.init("status", .text(outcome.status.description)))

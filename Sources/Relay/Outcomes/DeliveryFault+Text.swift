@@ -11,6 +11,7 @@ extension DeliveryFault: CustomStringConvertible {
     case .protocolViolation(let text): "protocol: \(text) (\(stage.rawValue))"
     case .unsupported(let status, let text): "\(status) not supported there: \(text)"
     case .local(let text): "here: \(text)"
+    case .destination(let fault): fault.description
     }
   }
 
@@ -19,7 +20,7 @@ extension DeliveryFault: CustomStringConvertible {
     switch cause {
     case .reply, .security, .protocolViolation, .unsupported: true
     case .transport: stage != .connect
-    case .local: false
+    case .local, .destination: false
     }
   }
 }

@@ -64,6 +64,11 @@ public struct Outcome: Hashable, Sendable {
     case protocolViolation = "protocol-violation"
     case unsupported = "unsupported"
     case local = "local"
+    case noSuchDomain = "no-such-domain"
+    case takesNoMail = "takes-no-mail"
+    case noAddress = "no-address"
+    case lookupFailed = "lookup-failed"
+    case bogus = "dnssec-bogus"
 
     /// For a person who reads a delivery report.
     public var explanation: String {
@@ -88,6 +93,11 @@ public struct Outcome: Hashable, Sendable {
       case .protocolViolation: "The server does not keep to the protocol."
       case .unsupported: "The server lacks what this message needs."
       case .local: "This mail system has a fault of its own; its operator has been told."
+      case .noSuchDomain: "The domain of the address does not exist, or has no mail server."
+      case .takesNoMail: "The domain of the address says that it takes no mail."
+      case .noAddress: "The domain's mail servers have no address at present."
+      case .lookupFailed: "The domain's mail servers could not be looked up."
+      case .bogus: "What the DNS says of the domain could not be proven (DNSSEC)."
       }
     }
   }

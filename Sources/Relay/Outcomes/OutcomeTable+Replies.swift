@@ -2,7 +2,7 @@ internal import MailSyntax
 internal import SMTPGrammar
 
 extension OutcomeTable {
-  static func decide(_ reply: ServerReply, at stage: DeliveryStage) -> Outcome {
+  static func decide(_ reply: ServerReply, at stage: DeliveryStage, of origin: HostOrigin) -> Outcome {
     let code = reply.code.rawValue
     // RFC 5321 §3.8 and §4.2.3: 421 may answer anything; the host is going away.
     if code == 421 { return Outcome(.host, .retry, transient(reply, 3, 2), .hostClosing) }
@@ -15,35 +15,46 @@ extension OutcomeTable {
     case .transientNegative:
       return stage.isBeforeMail ? transientBeforeMail(reply, at: stage) : transientInTransaction(reply, at: stage)
     case .permanentNegative:
-      return stage.isBeforeMail ? permanentBeforeMail(reply, at: stage) : permanentInTransaction(reply, at: stage)
+      return stage.isBeforeMail
+        ? permanentBeforeMail(reply, at: stage, of: origin) : permanentInTransaction(reply, at: stage, of: origin)
     }
   }
 
   private static func transientBeforeMail(_ reply: ServerReply, at stage: DeliveryStage) -> Outcome {
     switch stage {
     case .auth, .startTLS, .handshake: Outcome(.host, .retry, transient(reply, 7, 0), .deferred)
-    case .connect, .greeting, .ehlo, .mail, .rcpt, .data, .content, .finalReply, .write:
+    case .lookup, .connect, .greeting, .ehlo, .mail, .rcpt, .data, .content, .finalReply, .write:
       Outcome(.host, .retry, transient(reply, 3, 2), .deferred)
     }
   }
 
-  private static func permanentBeforeMail(_ reply: ServerReply, at stage: DeliveryStage) -> Outcome {
+  private static func permanentBeforeMail(
+    _ reply: ServerReply, at stage: DeliveryStage, of origin: HostOrigin
+  ) -> Outcome {
     switch stage {
-    case .connect, .greeting:
-      // RFC 7504 §3: 521 is a host that never takes mail. But every host we meet here was named by our own operator: that
-      // it is the wrong one is a fault of ours, and no reason to bounce the queue message by message. Any other refusal
-      // of the session, 554 above all (RFC 5321 §3.1), is mostly about our address or the host's day, not about this mail.
-      Outcome(
-        .host, .retry, transient(reply, 3, 2), reply.code.rawValue == 521 ? .hostNeverAccepts : .hostRefuses,
-        needsOperator: true)
+    case .lookup, .connect, .greeting:
+      return refusedGreeting(reply, of: origin)
     case .ehlo:
-      Outcome(.host, .retry, transient(reply, 3, 2), .hostRefuses, needsOperator: true)
+      return Outcome(.host, .retry, transient(reply, 3, 2), .hostRefuses, needsOperator: origin == .configured)
     case .startTLS, .handshake:
-      Outcome(.host, .retry, transient(reply, 7, 4), .insecure, needsOperator: true)
+      return Outcome(.host, .retry, transient(reply, 7, 4), .insecure, needsOperator: true)
     case .auth, .mail, .rcpt, .data, .content, .finalReply, .write:
       // RFC 4954 §6: 535, 534, 530, 538, and whatever else is said to AUTH. The password in our configuration is
       // wrong, not the mail.
-      Outcome(.destination, .retry, transient(reply, 7, 8), .ourCredentials, needsOperator: true)
+      return Outcome(.destination, .retry, transient(reply, 7, 8), .ourCredentials, needsOperator: true)
+    }
+  }
+
+  /// RFC 7504 §3: 521 is a host that never takes mail. Where the domain itself names only such hosts, that is its last
+  /// word; where our operator named it, the queue isn't bounced message by message for it. Any other refusal of the
+  /// session, 554 above all (RFC 5321 §3.1), is mostly about our address or the host's day, not about this mail.
+  private static func refusedGreeting(_ reply: ServerReply, of origin: HostOrigin) -> Outcome {
+    switch (reply.code.rawValue, origin) {
+    case (521, .exchanger): Outcome(.host, .bounce, permanent(reply, 3, 2), .hostNeverAccepts)
+    case (521, .configured):
+      Outcome(.host, .retry, transient(reply, 3, 2), .hostNeverAccepts, needsOperator: true)
+    case (_, .exchanger): Outcome(.host, .retry, transient(reply, 3, 2), .hostRefuses)
+    case (_, .configured): Outcome(.host, .retry, transient(reply, 3, 2), .hostRefuses, needsOperator: true)
     }
   }
 
@@ -66,10 +77,13 @@ extension OutcomeTable {
     }
   }
 
-  private static func permanentInTransaction(_ reply: ServerReply, at stage: DeliveryStage) -> Outcome {
+  private static func permanentInTransaction(
+    _ reply: ServerReply, at stage: DeliveryStage, of origin: HostOrigin
+  ) -> Outcome {
     let code = reply.code.rawValue
-    // RFC 4954 §6 lets any command be answered so when authentication is missing or too weak.
-    if [530, 534, 535, 538].contains(code) {
+    // RFC 4954 §6 lets any command be answered so when authentication is missing or too weak. The hosts of a domain that
+    // is open to all mail (RFC 5321 §7.9) have no password of ours to ask for: there it is a refusal as any other.
+    if [530, 534, 535, 538].contains(code), origin == .configured {
       return Outcome(.destination, .retry, transient(reply, 7, 0), .ourCredentials, needsOperator: true)
     }
     if isMailboxFull(reply) { return mailboxFull }
@@ -103,7 +117,7 @@ extension OutcomeTable {
     case .data, .content, .finalReply:
       reply.enhanced.map { $0.subject == 1 || $0.subject == 2 } ?? false ? .recipient : .message
     case .mail: .message
-    case .connect, .greeting, .ehlo, .startTLS, .handshake, .auth: .host
+    case .lookup, .connect, .greeting, .ehlo, .startTLS, .handshake, .auth: .host
     }
   }
 
@@ -127,6 +141,7 @@ extension OutcomeTable {
     case 501, 504, 555: (5, 4)
     case 502, 503: (5, 1)
     case 521: (3, 2)
+    case 530, 534, 535, 538: (7, 0)
     case 551: (1, 6)
     case 553: (1, stage == .mail ? 7 : 3)
     case 556: (1, 10)

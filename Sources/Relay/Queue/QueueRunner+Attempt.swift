@@ -37,9 +37,8 @@ extension QueueRunner {
     let queued = message.recipients.filter { $0.state == .queued && $0.recipient.route == errand.lane.route }
     let due = queued.filter { $0.due <= startedAt }
     guard !due.isEmpty else { return Ending(nextDue: queued.map(\.due).min()) }
-    let served = Array(due.prefix(options.maximumRecipients))
-
     let route = route(errand.lane.route)
+    let served = together(due, on: route)
     let watch = BodyWatch()
     let result: DeliveryResult
     if let route {
@@ -61,11 +60,23 @@ extension QueueRunner {
     let ending = try await keep(
       Attempt(
         message: message, recipients: served, result: result, startedAt: startedAt, endedAt: clock.now,
-        ending: route?.ending ?? .finalDelivery, wasCancelled: Task.isCancelled, bodyIsCorrupt: corrupt),
+        ending: route?.ending ?? .finalDelivery, origin: route?.origin ?? .configured, wasCancelled: Task.isCancelled, bodyIsCorrupt: corrupt),
       of: errand, generation: generation)
     let rest = queued.filter { recipient in !served.contains { $0.number == recipient.number } }
     return Ending(
       verdict: ending.verdict, nextDue: [ending.nextDue, rest.map(\.due).min()].compactMap { $0 }.min())
+  }
+
+  /// Those that one delivery serves: on a route to mail exchangers of one domain, since each domain has hosts and a
+  /// policy of its own. The rest follow at once.
+  private func together(_ due: [QueuedRecipient], on route: Route?) -> [QueuedRecipient] {
+    let domain = due.first?.recipient.address.domain
+    let companions =
+      switch route?.origin {
+      case .exchanger?: due.filter { $0.recipient.address.domain == domain }
+      case .configured?, nil: due
+      }
+    return Array(companions.prefix(options.maximumRecipients))
   }
 
   /// The message as it stands: the held one when it came by the fast path, else the store's.

@@ -5,7 +5,7 @@ import OrderedCollections
 /// Follows every alias of the configured domains to where its mail ends, and collects what is wrong with them.
 struct AliasExpander {
   private(set) var faults: [RoutingFault] = []
-  private let outbound: RouteKey?
+  private let outbound: Routing.Outbound?
   private var domains: OrderedDictionary<DomainName, Index> = [:]
 
   private struct Index {
@@ -14,7 +14,7 @@ struct AliasExpander {
     var aliases: OrderedDictionary<String, [Mailbox]> = [:]
   }
 
-  init(domains: [LocalDomain], outbound: RouteKey?) {
+  init(domains: [LocalDomain], outbound: Routing.Outbound?) {
     self.outbound = outbound
     for domain in domains { add(domain) }
   }
@@ -100,7 +100,7 @@ struct AliasExpander {
           faults.append(.unroutableTarget(source: walk.source, target: target))
           continue
         }
-        walk.found.append(ResolvedRecipient(address: target, route: outbound))
+        walk.found.append(ResolvedRecipient(address: target, route: outbound.route(to: target.domain)))
         continue
       }
       follow(target, in: index, by: &walk)

@@ -10,14 +10,29 @@ public struct Routing: Sendable {
   public static let maximumAliasDepth = 16
   public static let maximumAliasTargets = 1_000
 
+  /// The way of mail for domains that aren't ours.
+  public enum Outbound: Hashable, Sendable {
+    /// One route takes all of it.
+    case route(RouteKey)
+    /// It goes to each domain's mail exchangers: a route a domain, so that each has limits and rests of its own.
+    case exchangers
+
+    func route(to domain: MailDomain) -> RouteKey {
+      switch self {
+      case .route(let key): key
+      case .exchangers: .exchangers(of: domain)
+      }
+    }
+  }
+
   private let entries: [DomainName: DomainEntries]
-  private let outbound: RouteKey?
+  private let outbound: Outbound?
   private let firstDomain: DomainName?
 
   /// - Parameters:
   ///   - domains: ours; the first is the primary one, whose postmaster hears of what can't be told to anybody else.
-  ///   - outbound: the route of mail for all other domains; nil when we carry none.
-  public init(domains: [LocalDomain], outbound: RouteKey?) throws(RoutingFaults) {
+  ///   - outbound: the way of mail for all other domains; nil when we carry none.
+  public init(domains: [LocalDomain], outbound: Outbound?) throws(RoutingFaults) {
     var expander = AliasExpander(domains: domains, outbound: outbound)
     var entries: [DomainName: DomainEntries] = [:]
     for domain in domains { entries[domain.name] = expander.entries(of: domain) }
@@ -43,7 +58,8 @@ public struct Routing: Sendable {
   public func route(_ mailbox: Mailbox, reach: RoutingReach) -> RoutingAnswer {
     guard let name = mailbox.domain.name, let domain = entries[name] else {
       guard reach == .anywhere else { return .notOurs }
-      return outbound.map { .deliver([ResolvedRecipient(address: mailbox, route: $0)]) } ?? .noRoute
+      guard let outbound else { return .noRoute }
+      return .deliver([ResolvedRecipient(address: mailbox, route: outbound.route(to: mailbox.domain))])
     }
     return domain.recipients(for: mailbox.localPart).map { .deliver($0) } ?? .unknownUser
   }

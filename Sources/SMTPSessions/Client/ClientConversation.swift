@@ -58,7 +58,10 @@ public final class ClientConversation: Sendable {
         ClientConnection(wire: wire, peer: peer, plan: plan, mailbox: mailbox, opening: opening)
       }
     } catch {
-      throw OpeningFault(DialogueFault(.connect, .transport(ClientConversation.describe(error))))
+      var isUnanswered = false
+      if case .unanswered = error { isUnanswered = true }
+      throw OpeningFault(
+        DialogueFault(.connect, .transport(ClientConversation.describe(error))), isUnanswered: isUnanswered)
     }
     let session = await withTaskCancellationHandler {
       await opening.value()
@@ -116,7 +119,7 @@ public final class ClientConversation: Sendable {
 
   private static func describe(_ fault: DialFault) -> String {
     switch fault {
-    case .noSuchHost(let text), .resolutionFailed(let text), .unreachable(let text): text
+    case .noSuchHost(let text), .resolutionFailed(let text), .unreachable(let text), .unanswered(let text): text
     }
   }
 }

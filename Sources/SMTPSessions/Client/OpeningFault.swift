@@ -10,14 +10,18 @@ public struct OpeningFault: Error, Hashable, Sendable, CustomStringConvertible {
   public var peer: DialledPeer?
   /// As `ClientConversation.greetingName`: an own host that says no in its greeting is told by it.
   public let greetingName: String?
+  /// Nothing came back from any address at all: the mark of a port that is blocked on the way.
+  public let isUnanswered: Bool
 
   public init(
-    _ fault: DialogueFault, tls: TLSFacts? = nil, peer: DialledPeer? = nil, greetingName: String? = nil
+    _ fault: DialogueFault, tls: TLSFacts? = nil, peer: DialledPeer? = nil, greetingName: String? = nil,
+    isUnanswered: Bool = false
   ) {
     self.fault = fault
     self.tls = tls
     self.peer = peer
     self.greetingName = greetingName
+    self.isUnanswered = isUnanswered
   }
 
   public var description: String { fault.description }

@@ -60,7 +60,8 @@ extension House {
     reception.users = try UserFiles.load(configuration.usersFile)
     reception.giveUpAfter = configuration.queue.giveUpAfter
     // The old routes are let go: deliveries under way end on them, and their idle connections end themselves.
-    let routes = try RouteTable(configuration, foundation: foundation, clock: clock, random: SystemRandom())
+    let routes = try RouteTable(
+      configuration, foundation: foundation, resolver: resolver, clock: clock, random: SystemRandom(), events: log)
 
     standing.replace(configuration, routes: routes)
     ledger.replace(ConnectionLimits(configuration.limits))

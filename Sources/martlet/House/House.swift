@@ -1,6 +1,7 @@
 import Accounts
 import Configuration
 import ControlPlane
+import DNSRecords
 import Foundation
 import MailQueue
 import MailSyntax
@@ -33,6 +34,8 @@ final class House: Sendable {
   let source: ConfigurationSource?
   /// The reload that was asked for last: one after another.
   let lastReload = Mutex<Task<ReloadOutcome, Never>?>(nil)
+  /// Given for a demonstration or a test, in place of the DNS.
+  let resolver: (any DNSRecords.Resolver)?
   private let listeners: [SMTPListener]
 
   var configuration: Configuration { standing.current.configuration }
@@ -40,7 +43,7 @@ final class House: Sendable {
   private init(
     standing: Standing, source: ConfigurationSource?, foundation: HouseFoundation, store: SegmentedQueueStore,
     runner: QueueRunner, intake: Intake, log: any EventSink, identities: TLSIdentityStore?, listeners: [SMTPListener],
-    ledger: ConnectionLedger
+    ledger: ConnectionLedger, resolver: (any DNSRecords.Resolver)?
   ) {
     self.standing = standing
     self.source = source
@@ -52,12 +55,13 @@ final class House: Sendable {
     self.identities = identities
     self.listeners = listeners
     self.ledger = ledger
+    self.resolver = resolver
   }
 
   /// Opens the store and binds every listener, or throws with nothing left open.
   static func open(
     _ configuration: Configuration, from source: ConfigurationSource? = nil, relayReach: RoutingReach = .ownDomains,
-    log: any EventSink, inherited: [InheritedSocket] = [], segmentSize: ByteCount? = nil
+    resolver: (any DNSRecords.Resolver)? = nil, log: any EventSink, inherited: [InheritedSocket] = [], segmentSize: ByteCount? = nil
   ) async throws -> House {
     let clock = SystemClock()
     let random = SystemRandom()
@@ -72,7 +76,8 @@ final class House: Sendable {
         folder: configuration.dataFolder, options: StoreOptions(configuration, segmentSize: segmentSize),
         clock: clock, events: log)
       do {
-        let routes = try RouteTable(configuration, foundation: foundation, clock: clock, random: random)
+        let routes = try RouteTable(
+          configuration, foundation: foundation, resolver: resolver, clock: clock, random: random, events: log)
         let runner = QueueRunner(
           store: store, routes: routes, routing: routing, clock: clock, random: random, events: log,
           options: QueueRunner.Options(configuration))
@@ -91,7 +96,7 @@ final class House: Sendable {
           standing, on: foundation.loops, identities: identities, ledger: ledger, intake: intake, inherited: inherited)
         return House(
           standing: standing, source: source, foundation: foundation, store: store, runner: runner, intake: intake,
-          log: log, identities: identities, listeners: listeners, ledger: ledger)
+          log: log, identities: identities, listeners: listeners, ledger: ledger, resolver: resolver)
       } catch {
         await store.close()
         throw error

@@ -1,4 +1,5 @@
 import Configuration
+import DNSRecords
 import Foundation
 import LocalDelivery
 import MailQueue
@@ -14,7 +15,8 @@ import SystemWorld
 extension RouteTable {
   /// Every route that the configuration names, with the deliverer behind it.
   init(
-    _ configuration: Configuration, foundation: HouseFoundation, clock: SystemClock, random: SystemRandom
+    _ configuration: Configuration, foundation: HouseFoundation, resolver: (any DNSRecords.Resolver)?, clock: SystemClock,
+    random: SystemRandom, events: any EventSink
   ) throws {
     var routes: OrderedDictionary<RouteKey, Route> = [:]
     let concurrency = configuration.queue.routeConcurrency
@@ -22,6 +24,8 @@ extension RouteTable {
       loops: foundation.loops, roots: try TrustRoots(for: configuration), now: { clock.now })
     let hashing = foundation.hashingPool
     let identity = HostIdentity.name(configuration.hostName)
+    let egress = Egress(configuration)
+    var exchangers: Route?
 
     func deliverer(
       to destination: Configuration.Destination, delimiter: Character? = nil
@@ -45,14 +49,19 @@ extension RouteTable {
     }
     switch configuration.outbound.route {
     case .none: break
+    case .exchangers:
+      guard let resolver else { throw FileTrouble("the route mx needs a resolver") }
+      exchangers = Route(
+        deliverer: ExchangerDeliverer(
+          ExchangerSettings(configuration), resolver: resolver, dialer: dialer, clock: clock, random: random,
+          events: events),
+        maximumConcurrency: concurrency, ending: .relayed, origin: .exchanger)
     case .local(let destination):
       routes[.outbound] = Route(deliverer: try deliverer(to: destination), maximumConcurrency: concurrency)
     case .smarthost(let smarthost):
       routes[.outbound] = Route(
         deliverer: SmarthostDeliverer(
-          try SmarthostDeliverer.Settings(
-            smarthost,
-            egress: Egress(name: identity, sources: configuration.outbound.source.map { [Egress.Source($0)] } ?? [])),
+          try SmarthostDeliverer.Settings(smarthost, egress: egress),
           dialer: dialer, random: random,
           // Up to tenths of a second of work: no event loop waits for it.
           derive: { derivation in
@@ -60,7 +69,29 @@ extension RouteTable {
           }),
         maximumConcurrency: concurrency, ending: .relayed)
     }
-    self.init(routes)
+    self.init(routes, exchangers: exchangers)
+  }
+}
+
+extension Egress {
+  init(_ configuration: Configuration) {
+    let sources = [configuration.outbound.egress.v4, configuration.outbound.egress.v6].compactMap { $0 }
+    self.init(
+      name: .name(configuration.hostName),
+      sources: sources.map { Source($0.address, name: $0.ehlo.map { .name($0) }) })
+  }
+}
+
+extension ExchangerSettings {
+  init(_ configuration: Configuration) {
+    let outbound = configuration.outbound
+    let names = [configuration.hostName] + outbound.exchangers.ownNames
+    let ehlo = [outbound.egress.v4?.ehlo, outbound.egress.v6?.ehlo].compactMap { $0 }
+    self.init(
+      egress: Egress(configuration), ownNames: Set(names + ehlo), rules: outbound.rules, pace: outbound.exchangers.pace,
+      pool: PoolLimits(
+        maximumConnections: outbound.exchangers.hostConnections, idleTime: ExchangerSettings.idleTime))
+    port = outbound.exchangers.port
   }
 }
 

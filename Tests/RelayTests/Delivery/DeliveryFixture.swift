@@ -82,6 +82,7 @@ func describe(_ result: DeliveryResult) -> [String] {
       case .protocolViolation: "\(number) \(fault.stage.rawValue) violation"
       case .unsupported(let status, _): "\(number) \(fault.stage.rawValue) unsupported \(status)"
       case .local: "\(number) \(fault.stage.rawValue) local"
+      case .destination: "\(number) \(fault.stage.rawValue) destination"
       }
     }
   }

@@ -24,7 +24,7 @@ struct LMTPDelivererTests {
     let result = try await deliverer(target, server).deliver(
       try DeliveryFixture(recipients: ["bob@far.example", "carol@far.example"]).job())
     #expect(describe(result) == ["3 delivered", "4 final-reply reply 452"])
-    #expect(result.tls == nil)
+    #expect(result.place.tls == nil)
     #expect(server.connections[0].tls == nil)
     #expect(server.connections[0].lines.first == "LHLO client.example")
   }
@@ -42,7 +42,7 @@ struct LMTPDelivererTests {
     let result = try await deliverer(.host(try DomainName("smart.example"), port: 24), proven).deliver(
       try DeliveryFixture().job())
     #expect(describe(result) == ["3 delivered"])
-    #expect(result.tls != nil)
+    #expect(result.place.tls != nil)
   }
 
   @Test(

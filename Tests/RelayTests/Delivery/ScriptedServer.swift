@@ -26,12 +26,20 @@ final class ScriptedServer: Dialer {
 
   private let respond: Respond
   private let verified: Bool
+  /// What its certificate is for.
+  private let hostName: String
+  /// The handshake ends without TLS.
+  let failsHandshake: Bool
   private let records = Mutex<[Record]>([])
   private let wires = Mutex<[ScriptedWire]>([])
 
-  init(verified: Bool = true, _ respond: @escaping Respond) {
+  init(
+    verified: Bool = true, hostName: String = "smart.example", failsHandshake: Bool = false, _ respond: @escaping Respond
+  ) {
     self.respond = respond
     self.verified = verified
+    self.hostName = hostName
+    self.failsHandshake = failsHandshake
   }
 
   var connections: [Record] { records.withLock { $0 } }
@@ -68,10 +76,10 @@ final class ScriptedServer: Dialer {
   fileprivate var proof: TLSProof {
     TLSProof(
       facts: TLSFacts(
-        version: .v1_3, cipherSuite: CipherSuite(rawValue: 0x1302), group: nil, serverName: "smart.example",
+        version: .v1_3, cipherSuite: CipherSuite(rawValue: 0x1302), group: nil, serverName: hostName,
         peerCertificate: CertificateFacts(
           sha256Fingerprint: [], dnsNames: [],
-          verification: verified ? .verified(hostName: "smart.example") : .failed(.expired))))
+          verification: verified ? .verified(hostName: hostName) : .failed(.expired))))
   }
 
   /// A server that takes everything.
@@ -121,6 +129,7 @@ private final class ScriptedWire: Wire, @unchecked Sendable {
     let isImplicit = unread.isEmpty && server.connections[number].lines.isEmpty
     queue.async {
       self.isHandshaking = false
+      guard !self.server.failsHandshake else { return self.end(.handshakeFailed("no common version")) }
       if case .client(_, demand: .verified) = side, self.server.proof.verifiedPeer == nil {
         return self.end(.certificateRefused(.expired))
       }

@@ -25,8 +25,8 @@ struct SmarthostDelivererTests {
     let smarthost = try deliverer(server, .startTLS, .password(user: "alice", Secret("wonderland")))
     let result = await smarthost.deliver(try DeliveryFixture(recipients: ["bob@far.example", "c@far.example"]).job())
     #expect(describe(result) == ["3 delivered", "4 delivered"])
-    #expect(result.host == "Smart.example (192.0.2.1)")
-    #expect(result.tls?.version == .v1_3)
+    #expect(result.place.host == "Smart.example (192.0.2.1)")
+    #expect(result.place.tls?.version == .v1_3)
     let connection = server.connections[0]
     #expect(connection.tls == .client(hostName: "smart.example", demand: .verified))
     #expect(
@@ -125,8 +125,8 @@ struct SmarthostDelivererTests {
     let smarthost = try deliverer(server, .startTLS, .password(user: "alice", Secret("wonderland")))
     let result = await smarthost.deliver(try DeliveryFixture().job())
     #expect(describe(result) == ["3 auth reply 535"])
-    #expect(result.tls?.version == .v1_3)
-    #expect(result.host == "Smart.example (192.0.2.1)")
+    #expect(result.place.tls?.version == .v1_3)
+    #expect(result.place.host == "Smart.example (192.0.2.1)")
   }
 
   @Test("implicit TLS begins with the handshake")

@@ -35,7 +35,7 @@ final class IntakeStage {
       ], delivery: RouteKey(rawValue: "domain/example.com"), postmaster: try Mailbox("postmaster@example.com"))
     let reception = Reception(
       hostName: try DomainName("mail.example.com"),
-      routing: try Routing(domains: [domain], outbound: RouteKey(rawValue: "outbound")), users: users)
+      routing: try Routing(domains: [domain], outbound: .route(.outbound)), users: users)
     store = ModelQueueStore(clock: clock, events: events)
     memory = MemoryBudget(limit: octets)
     intake = Intake(

@@ -13,7 +13,7 @@ struct OutcomeTableTests {
     FaultCatalogue.causes.map { DeliveryFault(stage: stage, cause: $0.cause) }
   }
   static func decide(_ stage: DeliveryStage, _ cause: DeliveryFault.Cause) -> Outcome {
-    OutcomeTable.decide(DeliveryFault(stage: stage, cause: cause))
+    OutcomeTable.decide(DeliveryFault(stage: stage, cause: cause), of: .configured)
   }
   static func reply(_ code: UInt16, _ text: String = "") -> DeliveryFault.Cause {
     let parts = text.split(separator: ".").compactMap { UInt16($0) }
@@ -41,7 +41,7 @@ struct OutcomeTableTests {
 
   @Test("the class of the status agrees with what is done", arguments: allFaults)
   func classAgrees(fault: DeliveryFault) {
-    let outcome = OutcomeTable.decide(fault)
+    let outcome = OutcomeTable.decide(fault, of: .configured)
     switch outcome.action {
     case .retry: #expect(outcome.status.class == .persistentTransient)
     case .bounce: #expect(outcome.status.class == .permanent)
@@ -50,11 +50,11 @@ struct OutcomeTableTests {
 
   @Test("only a 5yz reply or a lacking extension bounces (SMTP-025)", arguments: allFaults)
   func onlyPermanentBounces(fault: DeliveryFault) {
-    guard OutcomeTable.decide(fault).action == .bounce else { return }
+    guard OutcomeTable.decide(fault, of: .configured).action == .bounce else { return }
     switch fault.cause {
     case .reply(let reply): #expect(reply.code.severity == .permanentNegative)
     case .unsupported: break
-    case .transport, .security, .protocolViolation, .local: Issue.record("\(fault) bounces")
+    case .transport, .security, .protocolViolation, .local, .destination: Issue.record("\(fault) bounces")
     }
   }
 
@@ -88,14 +88,14 @@ struct OutcomeTableTests {
   func recipientLimit() {
     for text in ["", "5.5.3", "5.7.1"] {
       let fault = DeliveryFault(stage: .rcpt, cause: Self.reply(552, text))
-      #expect(OutcomeTable.decide(fault).action == .retry)
-      #expect(OutcomeTable.limitsRecipients(fault))
+      #expect(OutcomeTable.decide(fault, of: .configured).action == .retry)
+      #expect(OutcomeTable.limitsRecipients(fault, of: .configured))
     }
     #expect(Self.decide(.rcpt, Self.reply(552, "5.3.4")).action == .bounce)
-    #expect(OutcomeTable.limitsRecipients(DeliveryFault(stage: .rcpt, cause: Self.reply(452, "4.5.3"))))
-    #expect(OutcomeTable.limitsRecipients(DeliveryFault(stage: .rcpt, cause: Self.reply(452))))
-    #expect(!OutcomeTable.limitsRecipients(DeliveryFault(stage: .mail, cause: Self.reply(452))))
-    #expect(!OutcomeTable.limitsRecipients(DeliveryFault(stage: .rcpt, cause: Self.reply(552, "5.2.2"))))
+    #expect(OutcomeTable.limitsRecipients(DeliveryFault(stage: .rcpt, cause: Self.reply(452, "4.5.3")), of: .configured))
+    #expect(OutcomeTable.limitsRecipients(DeliveryFault(stage: .rcpt, cause: Self.reply(452)), of: .configured))
+    #expect(!OutcomeTable.limitsRecipients(DeliveryFault(stage: .mail, cause: Self.reply(452)), of: .configured))
+    #expect(!OutcomeTable.limitsRecipients(DeliveryFault(stage: .rcpt, cause: Self.reply(552, "5.2.2")), of: .configured))
   }
 
   @Test("452 waits and 552 bounces as too big at MAIL, DATA and the final reply (SIZE-004, SIZE-005)")

@@ -40,7 +40,7 @@ struct QueueHarness: Sendable {
     runner = QueueRunner(
       store: isStepped ? SteppedStore(store: store) : store,
       routes: Self.table([Fixture.alpha: alpha, Fixture.beta: beta, Self.local: local], concurrency, ending),
-      routing: try Routing(domains: hasDomains ? [domain] : [], outbound: Fixture.alpha), clock: clock,
+      routing: try Routing(domains: hasDomains ? [domain] : [], outbound: .route(Fixture.alpha)), clock: clock,
       random: SeededRandom(seed: seed), events: events, options: try Fixture.options(change))
   }
 

@@ -321,7 +321,7 @@ struct QueueRunnerTests {
       await house.later(.seconds(1))
       house.runner.replace(
         routes: QueueHarness.table([Fixture.alpha: house.alpha]),
-        routing: try Routing(domains: [], outbound: Fixture.alpha), options: quicker)
+        routing: try Routing(domains: [], outbound: .route(Fixture.alpha)), options: quicker)
       await house.later(.seconds(298))
       #expect(house.alpha.visits.count == 1)
       await house.later(.seconds(3))
@@ -340,7 +340,7 @@ struct QueueRunnerTests {
       await house.later(.seconds(1))
       #expect(house.events.kinds == [.accepted, .deferred, .alarm])
       house.runner.replace(
-        routes: QueueHarness.table([gone: house.beta]), routing: try Routing(domains: [], outbound: gone),
+        routes: QueueHarness.table([gone: house.beta]), routing: try Routing(domains: [], outbound: .route(gone)),
         options: try Fixture.options())
       await house.later(.seconds(301))
       #expect(house.beta.visits.count == 1)

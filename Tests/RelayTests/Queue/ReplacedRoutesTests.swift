@@ -12,7 +12,7 @@ struct ReplacedRoutesTests {
   private func replace(in house: QueueHarness, by deliverer: ScriptedDeliverer) throws {
     house.runner.replace(
       routes: QueueHarness.table([Fixture.alpha: deliverer]),
-      routing: try Routing(domains: [], outbound: Fixture.alpha), options: try Fixture.options())
+      routing: try Routing(domains: [], outbound: .route(Fixture.alpha)), options: try Fixture.options())
   }
 
   @Test("a route at rest is tried at once when it was replaced")

@@ -26,7 +26,7 @@ struct RoutingTests {
       abuse: try abuse.map { try Mailbox($0) }, recipientDelimiter: delimiter)
   }
 
-  static func routing(_ domains: LocalDomain..., outbound: RouteKey? = outbound) throws -> Routing {
+  static func routing(_ domains: LocalDomain..., outbound: Routing.Outbound? = .route(outbound)) throws -> Routing {
     try Routing(domains: domains, outbound: outbound)
   }
 
@@ -79,6 +79,25 @@ struct RoutingTests {
     let inward = try Self.routing(try Self.example(), outbound: nil)
     #expect(inward.route(foreign, reach: .anywhere) == .noRoute)
     #expect(inward.route(foreign, reach: .anywhere).refusal?.description.hasPrefix("550 5.4.4") == true)
+  }
+
+  @Test("mail to exchangers has a route for each destination, that of an alias too")
+  func exchangers() throws {
+    let domain = try Self.example(aliases: [
+      .init("all", targets: [try Self.mailbox("a@One.example"), try Self.mailbox("b@[192.0.2.1]")])
+    ])
+    let routing = try Self.routing(domain, outbound: .exchangers)
+    let key = { RouteKey(rawValue: $0) }
+    #expect(
+      routing.route(try Self.mailbox("x@TWO.example"), reach: .anywhere)
+        == .deliver([try Self.resolved("x@TWO.example", key("mx/two.example"))]))
+    #expect(routing.route(try Self.mailbox("x@two.example"), reach: .ownDomains) == .notOurs)
+    #expect(
+      routing.route(try Self.mailbox("all@example.com"), reach: .ownDomains)
+        == .deliver([
+          try Self.resolved("a@One.example", key("mx/one.example")),
+          try Self.resolved("b@[192.0.2.1]", key("mx/[192.0.2.1]")),
+        ]))
   }
 
   @Test("what goes elsewhere keeps the case of its local part (SMTP-004)")

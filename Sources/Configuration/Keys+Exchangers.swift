@@ -1,0 +1,29 @@
+import MailSyntax
+import Relay
+import TransportSecurity
+
+extension Keys {
+  static let floor = Key<TLSFloor>(
+    "outbound.tls.floor", .choice, default: TLSFloor.opportunistic.rawValue,
+    "The least that mail on the route `mx` goes by. `opportunistic`: TLS wherever it can be had, and in clear only where "
+      + "it can't, which is recorded with the reason. `encrypt`: TLS, whoever answers. `verified`: TLS with a certificate "
+      + "that proves the mail server's name. What can't be sent so safely waits; it never falls back.")
+  static let floors = Key<TLSFloor>(
+    "outbound.tls.domains", .choice, default: "none",
+    "A section: each key is a recipients' domain, or `.` and a domain for all below it, and behind it stands its floor.")
+  static let exchangerPort = Key(
+    "outbound.mx.port", .count(1...65_535), default: "25", "Another port than everybody's, for a laboratory.")
+  static let ownNames = Key(
+    "outbound.mx.own_names", .hostName, isList: true, default: "none",
+    "Further names that MX records have for this machine, beside `hostname`: mail is never sent to them, nor to hosts "
+      + "that are no better (RFC 5321 section 5.1).")
+  static let hostConnections = Key(
+    "outbound.mx.host_connections", .count(1...1_000), default: "20",
+    "Connections at the same time to one mail server, for however many domains.")
+  static let hostPace = Key(
+    "outbound.mx.host_per_minute", .count(1...1_000_000), default: "unbounded",
+    "Deliveries a minute that begin to one mail server.")
+  static let domainPace = Key(
+    "outbound.mx.domain_per_minute", .count(1...1_000_000), default: "unbounded",
+    "Deliveries a minute that begin to one domain.")
+}

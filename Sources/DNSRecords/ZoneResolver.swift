@@ -1,0 +1,65 @@
+public import MailSyntax
+
+/// Answers from a zone in memory: for a demonstration, a laboratory and tests. What nothing is said of isn't there.
+public struct ZoneResolver: Resolver, Hashable {
+  private var exchangers: [DomainName: DNSAnswer<MailExchanger>] = [:]
+  private var addresses: [DomainName: [AddressFamily: DNSAnswer<IPAddress>]] = [:]
+  private var texts: [DomainName: DNSAnswer<[UInt8]>] = [:]
+
+  /// One that holds whatever the zone doesn't say otherwise.
+  public static let timeToLive = Duration.seconds(300)
+
+  public init() {}
+
+  public mutating func set(_ answer: DNSAnswer<MailExchanger>, for name: DomainName) { exchangers[name] = answer }
+  public mutating func set(_ answer: DNSAnswer<IPAddress>, for name: DomainName, family: AddressFamily) {
+    addresses[name, default: [:]][family] = answer
+  }
+  public mutating func set(_ answer: DNSAnswer<[UInt8]>, for name: DomainName) { texts[name] = answer }
+
+  /// A domain whose mail goes to these hosts, the first of them first.
+  public mutating func add(_ domain: DomainName, exchangers hosts: [DomainName], security: DNSSECState = .insecure) {
+    let records = hosts.enumerated().map {
+      MailExchanger(preference: UInt16(truncatingIfNeeded: 10 * ($0 + 1)), exchange: .host($1))
+    }
+    set(.of(records, at: domain, security), for: domain)
+  }
+
+  /// A host and where it is.
+  public mutating func add(_ host: DomainName, at found: [IPAddress], security: DNSSECState = .insecure) {
+    for family in AddressFamily.allCases {
+      set(.of(found.filter { $0.family == family }, at: host, security), for: host, family: family)
+    }
+  }
+
+  public func mailExchangers(of name: DomainName) async -> DNSAnswer<MailExchanger> {
+    exchangers[name] ?? absence(of: name)
+  }
+  public func addresses(of name: DomainName, family: AddressFamily) async -> DNSAnswer<IPAddress> {
+    addresses[name]?[family] ?? absence(of: name)
+  }
+  public func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> { texts[name] ?? absence(of: name) }
+
+  private func absence<Record>(of name: DomainName) -> DNSAnswer<Record> {
+    let isThere = exchangers[name] != nil || addresses[name] != nil || texts[name] != nil
+    return isThere ? .none(.insecure) : .noSuchName(.insecure)
+  }
+}
+
+extension DNSAnswer {
+  fileprivate static func of(_ records: [Record], at name: DomainName, _ security: DNSSECState) -> DNSAnswer {
+    guard !records.isEmpty else { return .none(security) }
+    return .records(
+      DNSRecordSet(
+        records: records, canonicalName: name, security: security, timeToLive: ZoneResolver.timeToLive))
+  }
+}
+
+extension IPAddress {
+  public var family: AddressFamily {
+    switch self {
+    case .v4: .v4
+    case .v6: .v6
+    }
+  }
+}

@@ -1,0 +1,77 @@
+public import DNSRecords
+public import MailQueue
+public import MailSyntax
+public import SMTPSessions
+import TransportSecurity
+
+/// Delivers to the hosts that the recipients' domain names by its MX records (RFC 5321 §5.1), as safely as `decide` says
+/// and never more weakly (Laws 2 and 6).
+public struct ExchangerDeliverer: Deliverer {
+  let settings: ExchangerSettings
+  let lookup: ExchangerLookup
+  let connections: ExchangerConnections
+  let dialer: any Dialer
+  let clock: any MailClock
+  let events: any EventSink
+  private let domainPace: PaceLedger
+  private let hostPace: PaceLedger
+  private let portBlock: PortBlockWatch
+  let observe: (@Sendable (DialogueLine) -> Void)?
+
+  /// - Parameter random: shuffles hosts of equal preference.
+  public init(
+    _ settings: ExchangerSettings, resolver: any Resolver, dialer: any Dialer, clock: any MailClock,
+    random: any RandomSource, events: any EventSink, observe: (@Sendable (DialogueLine) -> Void)? = nil
+  ) {
+    self.settings = settings
+    lookup = ExchangerLookup(resolver: resolver, own: settings.ownNames, random: random)
+    connections = ExchangerConnections(settings.pool)
+    domainPace = PaceLedger(perMinute: settings.pace.perDomain)
+    hostPace = PaceLedger(perMinute: settings.pace.perHost)
+    portBlock = PortBlockWatch(port: settings.port)
+    self.dialer = dialer
+    self.clock = clock
+    self.events = events
+    self.observe = observe
+  }
+
+  /// - Parameter job: its recipients are of one domain; `QueueRunner` sees to that.
+  public func deliver(_ job: DeliveryJob) async -> DeliveryResult {
+    guard let domain = job.recipients.first?.recipient.address.domain else {
+      return DeliveryResult(host: "", tls: nil, outcomes: [])
+    }
+    if let wait = domainPace.begin(domain, at: clock.uptime) { return .busy(domain, for: wait) }
+    switch await lookup.hosts(of: domain) {
+    case .fault(let fault):
+      return DeliveryResult(
+        host: domain.description, tls: nil,
+        outcomes: job.everyRecipient(DeliveryFault(stage: .lookup, cause: .destination(fault))))
+    case .hosts(let hosts):
+      var attempt = ExchangerAttempt(
+        job, to: domain, by: self, under: decide(settings.rules.evidence(for: domain)))
+      return await attempt.run(hosts)
+    }
+  }
+
+  /// Leaves every idle connection by QUIT. What is delivered later is put off.
+  public func close() async { await connections.drain() }
+
+  /// Nil where a connection to the host may be used now.
+  func pace(of host: MailDomain) -> Duration? { hostPace.begin(host, at: clock.uptime) }
+
+  /// - Parameter isSilent: nothing came back before the time was over.
+  func noteReach(of host: MailDomain, isSilent: Bool) {
+    if let event = isSilent ? portBlock.silent(host) : portBlock.met(host) { events.record(event) }
+  }
+}
+
+extension DeliveryResult {
+  /// How long a route waits whose host has as many connections as it may.
+  static let busyPause = Duration.seconds(1)
+
+  static func busy(_ host: MailDomain, for wait: Duration) -> DeliveryResult {
+    var result = DeliveryResult(host: host.description, tls: nil, outcomes: [])
+    result.busyFor = max(wait, .milliseconds(100))
+    return result
+  }
+}

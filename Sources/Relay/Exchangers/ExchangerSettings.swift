@@ -1,0 +1,33 @@
+public import MailSyntax
+public import SMTPSessions
+
+/// How mail goes to the hosts that the recipients' domains name.
+public struct ExchangerSettings: Sendable {
+  /// Who we are on the way out.
+  public var egress: Egress
+  /// The names by which others know us as a mail exchanger: an MX record or a greeting with one of them is ourselves.
+  public var ownNames: Set<DomainName>
+  /// 25, but in a laboratory.
+  public var port: UInt16 = 25
+  public var rules: DestinationRules
+  public var pace: Pace
+  public var pool: PoolLimits
+  public var usesChunking = true
+  public var timeouts = ClientTimeouts()
+
+  /// Of the connections of one attempt, so many are made; a domain with more hosts is asked again later.
+  public static let maximumSessions = 6
+  /// For a connection that is kept for the next message.
+  public static let idleTime = Duration.seconds(10)
+
+  public init(
+    egress: Egress, ownNames: Set<DomainName>, rules: DestinationRules = DestinationRules(), pace: Pace = Pace(),
+    pool: PoolLimits = PoolLimits(maximumConnections: 20, idleTime: ExchangerSettings.idleTime)
+  ) {
+    self.egress = egress
+    self.ownNames = ownNames
+    self.rules = rules
+    self.pace = pace
+    self.pool = pool
+  }
+}

@@ -1,0 +1,51 @@
+import MailSyntax
+import Synchronization
+
+/// How many deliveries a minute may begin; nil is without bound.
+public struct Pace: Hashable, Sendable {
+  public var perDomain: Int?
+  public var perHost: Int?
+  public init(perDomain: Int? = nil, perHost: Int? = nil) {
+    self.perDomain = perDomain.map { max(1, $0) }
+    self.perHost = perHost.map { max(1, $0) }
+  }
+}
+
+/// Spreads deliveries evenly: each takes its turn a fixed interval behind the one before, with a short burst at first.
+///
+/// For each domain and host one moment is kept, the one from which the next may begin (a leaky bucket as a virtual
+/// schedule). Moments that have passed say nothing any more and are dropped, so memory holds what was used in the last
+/// minute or so.
+final class PaceLedger: Sendable {
+  /// So many may begin at once behind a pause.
+  static let burst = 5
+  /// Passed moments are looked for when there are more entries than this, and then than twice what was left.
+  static let sweepThreshold = 1_024
+
+  private struct State {
+    var nextTurns: [MailDomain: Uptime] = [:]
+    var sweepAt = PaceLedger.sweepThreshold
+  }
+  private let interval: Duration?
+  private let state = Mutex(State())
+
+  init(perMinute: Int?) { interval = perMinute.map { .seconds(60) / $0 } }
+
+  var remembered: Int { state.withLock { $0.nextTurns.count } }
+
+  /// Nil where it may begin now, which is counted; else how long to wait.
+  func begin(_ key: MailDomain, at now: Uptime) -> Duration? {
+    guard let interval else { return nil }
+    return state.withLock { state in
+      let turn = max(state.nextTurns[key] ?? now, now)
+      let ahead = turn - now
+      guard ahead <= interval * (PaceLedger.burst - 1) else { return ahead - interval * (PaceLedger.burst - 1) }
+      state.nextTurns[key] = turn + interval
+      if state.nextTurns.count > state.sweepAt {
+        state.nextTurns = state.nextTurns.filter { $0.value > now }
+        state.sweepAt = max(PaceLedger.sweepThreshold, 2 * state.nextTurns.count)
+      }
+      return nil
+    }
+  }
+}
