@@ -79,7 +79,8 @@ let package = Package(
     room(
       "Relay",
       [
-        "Accounts", "DNSRecords", "MailMessage", "MailQueue", "MailSyntax", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
+        "Accounts", "DNSRecords", "MailMessage", "MailQueue", "MailSyntax", "SASLMechanisms", "SMTPGrammar",
+        "SMTPSessions",
         "TransportSecurity", nioCore, deques, orderedCollections,
       ]),
 
@@ -93,9 +94,15 @@ let package = Package(
     room("QueueStorage", ["CCRC32C", "MailQueue", "MailSyntax", "SMTPGrammar", nioCore, nioPosix, grdb, deques]),
     room("LocalDelivery", ["MailMessage", "MailQueue", "MailSyntax", "Relay", "SMTPSessions", nioCore, nioPosix]),
     .systemLibrary(name: "CArgon2"),
+    .systemLibrary(name: "CIDN2"),
+    .systemLibrary(name: "CUnbound"),
     .target(name: "CCRC32C"),
     room("PasswordHashing", ["Accounts", "CArgon2", "MailSyntax", nioPosix]),
-    room("Configuration", ["MailQueue", "MailSyntax", "Relay", "SMTPSessions", "TransportSecurity", yams]),
+    room("DNSTransport", ["CUnbound", "DNSRecords", "MailSyntax", deques]),
+    room("InternationalDomainNames", ["CIDN2", "MailSyntax"]),
+    room(
+      "Configuration",
+      ["DNSRecords", "MailQueue", "MailSyntax", "Relay", "SMTPSessions", "TransportSecurity", yams]),
     room(
       "ControlPlane",
       ["MailQueue", "MailSyntax", "Relay", "SMTPGrammar", nioCore, nioPosix, nioFoundation]),
@@ -105,7 +112,8 @@ let package = Package(
     .executableTarget(
       name: "martlet",
       dependencies: [
-        "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "LocalDelivery", "MailMessage", "MailQueue",
+        "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "DNSTransport",
+        "InternationalDomainNames", "LocalDelivery", "MailMessage", "MailQueue",
         "MailSyntax", "PasswordHashing", "QueueStorage", "Relay", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
         "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioPosix, orderedCollections,
       ],
@@ -116,12 +124,16 @@ let package = Package(
     room(
       "Simulation",
       [
-        "Accounts", "DNSRecords", "MailMessage", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SASLMechanisms", "SMTPGrammar",
+        "Accounts", "DNSRecords", "MailMessage", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SASLMechanisms",
+        "SMTPGrammar",
         "SMTPSessions", "TransportSecurity", nioCore, orderedCollections,
       ]),
 
     tests("ArchitectureTests", []),
     tests("MailSyntaxTests", ["MailSyntax"]),
+    tests("DNSRecordsTests", ["DNSRecords", "MailSyntax"]),
+    tests("DNSTransportTests", ["DNSRecords", "DNSTransport", "MailSyntax"]),
+    tests("InternationalDomainNamesTests", ["InternationalDomainNames", "MailSyntax"]),
     tests("SMTPGrammarTests", ["MailSyntax", "SMTPGrammar", nioCore]),
     tests("SASLMechanismsTests", ["MailSyntax", "SASLMechanisms"]),
     tests("MailMessageTests", ["MailMessage", "MailSyntax", nioCore]),
@@ -134,7 +146,8 @@ let package = Package(
     tests(
       "RelayTests",
       [
-        "Accounts", "DNSRecords", "MailMessage", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SASLMechanisms", "SMTPGrammar",
+        "Accounts", "DNSRecords", "MailMessage", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SASLMechanisms",
+        "SMTPGrammar",
         "SMTPSessions", "Simulation", "TransportSecurity", nioCore, orderedCollections,
       ]),
     tests("SimulationTests", ["MailQueue", "MailSyntax", "Relay", "Simulation"]),
@@ -152,7 +165,9 @@ let package = Package(
     tests("PasswordHashingTests", ["Accounts", "MailSyntax", "PasswordHashing", nioPosix]),
     tests(
       "ConfigurationTests",
-      ["Accounts", "Configuration", "MailQueue", "MailSyntax", "Relay", "SMTPSessions", "TransportSecurity"]),
+      [
+        "Accounts", "Configuration", "DNSRecords", "MailQueue", "MailSyntax", "Relay", "SMTPSessions", "TransportSecurity",
+      ]),
     tests(
       "ControlPlaneTests",
       [
@@ -162,7 +177,8 @@ let package = Package(
     tests(
       "MartletTests",
       [
-        "martlet", "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "MailMessage", "MailQueue",
+        "martlet", "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "MailMessage",
+        "MailQueue",
         "MailSyntax", "PasswordHashing", "QueueStorage", "Relay", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
         "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioPosix, orderedCollections,
       ]),

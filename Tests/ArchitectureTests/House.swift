@@ -29,7 +29,7 @@ enum House {
     // Floor 4: edges.
     "SystemWorld": Room(floor: 4),
     "SMTPTransport": Room(floor: 4, highestFloorUsed: 2),
-    "DNSTransport": Room(floor: 4),
+    "DNSTransport": Room(floor: 4, beside: ["CUnbound"]),
     "QueueStorage": Room(floor: 4, beside: ["CCRC32C"]),
     "PolicyTransport": Room(floor: 4),
     "Certificates": Room(floor: 4),
@@ -43,6 +43,7 @@ enum House {
     "CArgon2": Room(floor: 4),
     "CCRC32C": Room(floor: 4),
     "CIDN2": Room(floor: 4),
+    "CUnbound": Room(floor: 4),
     // Floor 5: doors.
     "SMTPClient": Room(floor: 5),
     "MartletTesting": Room(floor: 5),
