@@ -1,3 +1,4 @@
+public import DNSRecords
 public import MailQueue
 public import MailSyntax
 public import Relay
@@ -19,6 +20,8 @@ public struct Configuration: Sendable {
   /// In the order of the file; the first is the primary one.
   public var domains: [Domain]
   public var outbound: Outbound
+  /// Nil where the section is absent.
+  public var dns: DNS?
   public var queue: Queue
   public var limits: Limits
   public var log: Log
@@ -139,6 +142,19 @@ public struct Configuration: Sendable {
     }
   }
 
+  /// How names are looked up.
+  public struct DNS: Hashable, Sendable {
+    /// Resolvers to ask; empty means recursion from the root.
+    public var servers: [SocketEndpoint]
+    /// A file of DS and DNSKEY records; nil means the built-in keys of the root.
+    public var trustAnchors: String?
+    /// What shows that the resolver validates.
+    public var probe: ValidationProof
+  }
+
+  /// Whether something of the server looks names up in the DNS itself, so that it needs a resolver and its proof.
+  public var needsResolver: Bool { dns != nil || outbound.route == .exchangers }
+
   public struct Queue: Hashable, Sendable {
     public var retry: RetrySchedule
     public var giveUpAfter: Duration
@@ -169,7 +185,8 @@ public struct Configuration: Sendable {
   public init(
     hostName: DomainName, dataFolder: String, listeners: [Listener], certificates: [CertificateFiles],
     trustRoots: [String] = [], usersFile: String, domains: [Domain], outbound: Outbound,
-    queue: Queue = Queue(), limits: Limits = Limits(), log: Log = Log(), drainTime: Duration = .seconds(30)
+    dns: DNS? = nil, queue: Queue = Queue(), limits: Limits = Limits(), log: Log = Log(),
+    drainTime: Duration = .seconds(30)
   ) {
     self.hostName = hostName
     self.dataFolder = dataFolder
@@ -179,6 +196,7 @@ public struct Configuration: Sendable {
     self.usersFile = usersFile
     self.domains = domains
     self.outbound = outbound
+    self.dns = dns
     self.queue = queue
     self.limits = limits
     self.log = log
@@ -189,6 +207,16 @@ public struct Configuration: Sendable {
 extension Configuration.Listener {
   public init(role: ListenerRole, addresses: [SocketEndpoint]) {
     self.init(role: role, addresses: addresses, inherited: [], trustedProxies: [])
+  }
+}
+
+extension Configuration.DNS {
+  /// IANA and NLnet Labs sign their zones; the last name is kept broken for tests of this kind.
+  public init() {
+    let names = ["iana.org", "nlnetlabs.nl", "dnssec-failed.org"].compactMap { try? DomainName($0) }
+    self.init(
+      servers: [], trustAnchors: nil,
+      probe: ValidationProof(secure: Array(names.prefix(2)), bogus: Array(names.dropFirst(2))))
   }
 }
 

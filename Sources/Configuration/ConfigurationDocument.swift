@@ -17,11 +17,12 @@ extension ConfigurationKey {
       Keys.exchangerPort.row, Keys.smarthostHost.row, Keys.smarthostPort.row,
       Keys.smarthostTLS.row, Keys.smarthostUser.row, Keys.passwordFile.row, Keys.tokenCommand.row, Keys.chunking.row,
     ]
+    let dns = [Keys.dnsServers.row, Keys.trustAnchors.row, Keys.probeSecure.row, Keys.probeBogus.row]
     let queue = [
       Keys.retry.row, Keys.retryJitter.row, Keys.giveUpAfter.row, Keys.delayReportAfter.row, Keys.history.row,
       Keys.spaceFloor.row, Keys.routeConcurrency.row,
     ]
-    return house + listeners + tls + domains + outbound + queue + Keys.limitRows
+    return house + listeners + tls + domains + outbound + dns + queue + Keys.limitRows
   }()
 
   /// The text of `Documentation/Configuration.md`, Markdown; a test compares the file with it.
@@ -93,6 +94,10 @@ extension ConfigurationKey {
       title: "Outbound", root: "outbound",
       note: "Without this section mail for other domains is refused. The section `smarthost` belongs to the route of "
         + "that name. A `user` needs either `password_file` or `token_command`."),
+    Part(
+      title: "DNS", root: "dns",
+      note: "With this section, be it empty, the server has a resolver of its own that validates, and proves so. A "
+        + "change of the section or of the file of anchors makes a new one, with an empty cache."),
     Part(title: "Queue", root: "queue"),
     Part(
       title: "Limits", root: "limits",

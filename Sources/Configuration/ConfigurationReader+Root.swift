@@ -1,3 +1,4 @@
+import DNSRecords
 import MailQueue
 import MailSyntax
 import SMTPSessions
@@ -14,6 +15,7 @@ extension ConfigurationReader {
     let domains = readDomains(in: root)
     let outbound = readOutbound(in: root)
     routes.outbound = outbound
+    let dns = readDNS(in: root)
     let queue = readQueue(in: root)
     let limits = readLimits(in: root)
     var log = Configuration.Log()
@@ -26,7 +28,7 @@ extension ConfigurationReader {
     var configuration = Configuration(
       hostName: hostName, dataFolder: dataFolder, listeners: listeners, certificates: tls.certificates,
       trustRoots: tls.trustRoots, usersFile: usersFile ?? "\(dataFolder)/users.json", domains: domains,
-      outbound: outbound, queue: queue, limits: limits, log: log)
+      outbound: outbound, dns: dns, queue: queue, limits: limits, log: log)
     if let drainTime { configuration.drainTime = drainTime }
     return configuration
   }
@@ -62,6 +64,19 @@ extension ConfigurationReader {
       if let chain, let key { files.certificates.append(Configuration.CertificateFiles(chain: chain, key: key)) }
     }
     return files
+  }
+
+  // MARK: DNS
+
+  private mutating func readDNS(in root: Section) -> Configuration.DNS? {
+    guard let section = open("dns", in: root) else { return nil }
+    var dns = Configuration.DNS()
+    dns.servers = readList(Keys.dnsServers, in: section)?.map(\.value) ?? []
+    dns.trustAnchors = readPath(Keys.trustAnchors, in: section)
+    guard let probe = open("probe", in: section) else { return dns }
+    if let names = readList(Keys.probeSecure, in: probe) { dns.probe.secure = names.map(\.value) }
+    if let names = readList(Keys.probeBogus, in: probe) { dns.probe.bogus = names.map(\.value) }
+    return dns
   }
 
   // MARK: Queue and limits

@@ -1,3 +1,4 @@
+import DNSRecords
 import MailQueue
 import MailSyntax
 import SMTPSessions
@@ -128,6 +129,22 @@ enum Keys {
   static let chunking = Key(
     "outbound.smarthost.chunking", .flag, default: "true", "Whether BDAT is used where the next hop offers it.")
 
+  // MARK: DNS
+
+  static let dnsServers = Key(
+    "dns.servers", .nameServer, isList: true, default: "Martlet asks from the root on",
+    "Resolvers to ask. What they say is proven here: they have to pass DNSSEC on, and needn't be trusted.")
+  static let trustAnchors = Key(
+    "dns.trust_anchors", .path, default: "the root's keys 20326 and 38696, built in",
+    "A file of DS or DNSKEY records that validation begins at, in place of the built-in keys of the root.")
+  static let probeSecure = Key(
+    "dns.probe.secure", .domain, isList: true, default: Configuration.DNS().probe.secure.inWords,
+    "Names in signed zones, one of which has to be proven, at the start and from time to time. With empty lists "
+      + "nothing is tried.")
+  static let probeBogus = Key(
+    "dns.probe.bogus", .domain, isList: true, default: Configuration.DNS().probe.bogus.inWords,
+    "Names whose signatures are wrong on purpose: none may be answered.")
+
   // MARK: Queue
 
   static let retry = Key(
@@ -154,4 +171,8 @@ enum Keys {
   static let routeConcurrency = Key(
     "queue.route_concurrency", .count(1...1_000), default: "\(queueDefaults.routeConcurrency)",
     "Deliveries at the same time on one route.")
+}
+
+extension [DomainName] {
+  fileprivate var inWords: String { map { "`\($0)`" }.joined(separator: ", ") }
 }

@@ -1,4 +1,5 @@
 import Accounts
+import DNSRecords
 public import MailSyntax
 import Relay
 import SMTPSessions
@@ -49,6 +50,7 @@ public struct SurroundingsCheck: Sendable {
     checkUsers(&report)
     checkCertificates(&report)
     checkTrustRoots(&report)
+    checkTrustAnchors(&report)
     checkDestinations(&report)
     checkSmarthost(&report)
     return report.findings.inOrderOfFile
@@ -218,6 +220,21 @@ public struct SurroundingsCheck: Sendable {
       } catch {
         report.add(.error, "\(error)", at: "tls.trust_roots", remedy: "name a PEM file with authorities' certificates")
       }
+    }
+  }
+
+  private func checkTrustAnchors(_ report: inout Report) {
+    guard let dns = report.configuration.dns, let path = dns.trustAnchors else { return }
+    let place = "dns.trust_anchors"
+    do throws(TrustAnchorFileFault) {
+      let anchors = try dns.anchors(from: files)
+      guard RootAnchors.areOutOfDate(anchors) else { return }
+      report.add(
+        .warning, "\(path): \(ValidationFault.anchorsOutOfDate)", at: place,
+        remedy: ValidationFault.anchorsOutOfDate.remedy)
+    } catch {
+      report.add(
+        .error, "\(error)", at: place, remedy: "give a file of DS or DNSKEY records, or take the key out")
     }
   }
 

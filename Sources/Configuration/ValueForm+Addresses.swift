@@ -1,3 +1,4 @@
+import DNSRecords
 import MailSyntax
 import SMTPSessions
 
@@ -84,6 +85,17 @@ extension ValueForm<[SocketEndpoint]> {
           remedy: IPAddress(host) == nil ? nil : "write an IPv6 address in brackets: [\(host)]:\(port)")
       }
       return [SocketEndpoint(address: address, port: port)]
+    }
+  }
+}
+
+extension ValueForm<SocketEndpoint> {
+  static var nameServer: ValueForm {
+    ValueForm("an address, as 192.0.2.53 or 2001:db8::53, with @PORT where it isn't 53") { (text) throws(Refusal) in
+      guard let server = SocketEndpoint(nameServer: text) else {
+        throw Refusal("'\(text)' is no name server's address")
+      }
+      return server
     }
   }
 }

@@ -37,6 +37,7 @@ public struct MailEvent: Hashable, Sendable {
     case stopping = "server.stopping"
     case stopped = "server.stopped"
     case reloaded = "server.reloaded"
+    case dnssecProven = "server.dnssec-proven"
     case alarm = "server.alarm"
   }
 

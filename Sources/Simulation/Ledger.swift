@@ -98,7 +98,7 @@ final class Ledger: @unchecked Sendable {
       return Entry(id: id, address: mailbox)
     case .accepted, .deferred, .held, .released, .rescheduled, .reported, .delayReported, .doubleBounce, .sessionOpened,
       .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused, .wrongWrapper, .started,
-      .stopping, .stopped, .reloaded, .alarm:
+      .stopping, .stopped, .reloaded, .dnssecProven, .alarm:
       return nil
     }
   }

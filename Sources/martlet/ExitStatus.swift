@@ -4,6 +4,7 @@ import ArgumentParser
 enum ExitStatus {
   static let badData = ExitCode(65)
   static let noInput = ExitCode(66)
+  static let noSuchHost = ExitCode(68)
   static let unavailable = ExitCode(69)
   static let internalError = ExitCode(70)
   static let cannotCreate = ExitCode(73)

@@ -1,4 +1,5 @@
 import Accounts
+import DNSRecords
 import Foundation
 import MailSyntax
 import Testing
@@ -123,6 +124,19 @@ struct SurroundingsCheckTests {
     #expect(try check(Self.text, files) == [])
     files.denied = ["/data"]
     #expect(try check(Self.text, files) == ["2:1: error: /data: permission denied"])
+  }
+
+  @Test("the file of trust anchors is there, readable, and not of the root's old key alone")
+  func trustAnchors() throws {
+    let text = Self.text + "dns: {trust_anchors: /anchors}\n"
+    var files = Self.files
+    #expect(try check(text, files) == ["23:7: error: /anchors: there is no such file"])
+    files.contents["/anchors"] = Array("nonsense".utf8)
+    #expect(try check(text, files).first?.hasPrefix("23:7: error: /anchors: line 1: ") == true)
+    files.contents["/anchors"] = Array("\(RootAnchors.builtIn[0])".utf8)
+    #expect(try check(text, files) == ["23:7: warning: /anchors: \(ValidationFault.anchorsOutOfDate)"])
+    files.contents["/anchors"] = Array("\(RootAnchors.builtIn[1])".utf8)
+    #expect(try check(text, files) == [])
   }
 
   @Test("the users file is there, readable and sound")

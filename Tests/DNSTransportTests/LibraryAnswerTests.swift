@@ -32,7 +32,7 @@ struct LibraryAnswerTests {
     }
   }
 
-  /// DANE-005: the state is that of the whole chain, as the validator gives it. DANE-033: the TTL goes on.
+  /// DANE-005: the state is that of the whole chain, as the validator gives it.
   @Test("records come with their state, their TTL and the name they stand at")
   func success() throws {
     var answer = LibraryAnswer(security: .secure, data: [address], timeToLiveSeconds: 300)

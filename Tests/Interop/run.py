@@ -18,9 +18,10 @@ import hygiene  # noqa: F401
 import stopping  # noqa: F401
 import next_hops  # noqa: F401
 import reloads  # noqa: F401
+import names  # noqa: F401
 import durability  # noqa: F401
 
-GROUPS = ("clients", "refusals", "hops", "reloads", "durability", "long")
+GROUPS = ("clients", "refusals", "hops", "reloads", "dns", "durability", "long")
 EVERYDAY = GROUPS[:-1]
 
 

@@ -44,9 +44,9 @@ struct CheckReportTests {
   }
 
   @Test("of a file that isn't there is an error about it")
-  func missing() throws {
+  func missing() async throws {
     let folder = try TestFolder()
-    let findings = CheckCommand.findings(of: folder.path + "/martlet.yaml")
+    let findings = await CheckCommand.findings(of: folder.path + "/martlet.yaml")
     #expect(findings.map(\.severity) == [.error])
     #expect(findings.first?.description.contains("no such file") == true)
   }

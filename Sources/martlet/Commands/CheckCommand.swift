@@ -1,5 +1,8 @@
 import ArgumentParser
 import Configuration
+import DNSRecords
+import DNSTransport
+import InternationalDomainNames
 import SMTPTransport
 import SystemWorld
 
@@ -8,9 +11,10 @@ struct CheckCommand: AsyncParsableCommand {
     commandName: "check", abstract: "Say all that is wrong with a configuration and what it names.",
     discussion: """
       First the file itself, every fault at once with line, column and what to write instead; then, when the file is \
-      good, what it names: folders, users, certificates, roots, programs. Nothing is changed and nothing sent. Run it \
-      as the user that will run the server, else permissions are judged for the wrong one. Exit code 78 when the \
-      server could not start.
+      good, what it names: folders, users, certificates, roots, programs, and with a section dns whether the \
+      resolver validates, which asks the names of dns.probe. Nothing else is sent, and nothing changed. Run it as \
+      the user that will run the server, else permissions are judged for the wrong one. Exit code 78 when the server \
+      could not start.
       """)
 
   @OptionGroup var configuration: ConfigurationOptions
@@ -18,12 +22,12 @@ struct CheckCommand: AsyncParsableCommand {
 
   func run() async throws {
     let path = configuration.path
-    let report = CheckReport(file: path, findings: CheckCommand.findings(of: path))
+    let report = CheckReport(file: path, findings: await CheckCommand.findings(of: path))
     Console.print(try json ? QueueText.json(report) : report.lines.joined(separator: "\n"))
     if !report.isGood { throw ExitStatus.badConfiguration }
   }
 
-  static func findings(of path: String) -> [ConfigurationFinding] {
+  static func findings(of path: String) async -> [ConfigurationFinding] {
     do throws(ConfigurationFaults) {
       let file = try ConfigurationFile.load(path: path)
       let surroundings = SurroundingsCheck(
@@ -35,9 +39,38 @@ struct CheckCommand: AsyncParsableCommand {
             notValidAfter: identity.notValidAfter)
         },
         loadTrustRoots: { _ = try TrustRoots.files($0.map { [$0] } ?? []) })
-      return file.warnings + surroundings.findings(for: file)
+      let findings = file.warnings + surroundings.findings(for: file)
+      guard !findings.contains(where: { $0.severity == .error }) else { return findings }
+      return findings + (await validation(of: file))
     } catch {
       return error.findings
+    }
+  }
+}
+
+extension CheckCommand {
+  /// A check is waited for by a person.
+  static let lookUpTime: Duration = .seconds(5)
+
+  /// What the proof finds that the resolver validates. A server whose resolver doesn't still starts: it is a warning.
+  static func validation(of file: ConfigurationFile) async -> [ConfigurationFinding] {
+    guard file.configuration.needsResolver else { return [] }
+    let dns = file.configuration.dns ?? Configuration.DNS()
+    func finding(_ severity: ConfigurationFinding.Severity, _ text: String, _ remedy: String) -> ConfigurationFinding {
+      ConfigurationFinding(
+        severity, file: file.fileName, position: file.position(of: "dns"), text: text, remedy: remedy)
+    }
+    do {
+      var settings = try UnboundResolver.Settings(dns)
+      settings.bounds.lookUpTime = lookUpTime
+      let resolver = try UnboundResolver(settings, converter: LibraryIDNAConverter())
+      switch await dns.probe.run(by: resolver, anchors: settings.anchors) {
+      // That the anchors are out of date was said of their file.
+      case .off, .validates, .fault(.anchorsOutOfDate): return []
+      case .fault(let fault): return [finding(.warning, "the resolver does not validate: \(fault)", fault.remedy)]
+      }
+    } catch {
+      return [finding(.error, "\(error)", "change dns.servers or dns.trust_anchors")]
     }
   }
 }

@@ -62,7 +62,7 @@ enum DevelopmentLog {
     case .stopping: return ("stopping", ["after what is under way"])
     case .reported: return ("reported", ["\(event.text("action")) to \(event.text("to"))"])
     case .sessionOpened, .sessionSecured, .authenticated, .released, .rescheduled, .removed, .delayReported,
-      .doubleBounce, .started, .stopped:
+      .doubleBounce, .started, .stopped, .dnssecProven:
       return nil
     }
   }

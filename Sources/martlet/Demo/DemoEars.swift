@@ -49,7 +49,7 @@ final class DemoEars: Sendable {
         throw DemoFault.notDelivered("\(word.house): \(word.event.text("result"))")
       case .delivered, .sessionOpened, .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed,
         .commandRefused, .wrongWrapper, .accepted, .held, .released, .rescheduled, .removed, .reported, .delayReported,
-        .doubleBounce, .started, .stopping, .stopped, .reloaded, .alarm:
+        .doubleBounce, .started, .stopping, .stopped, .reloaded, .dnssecProven, .alarm:
         break
       }
     }

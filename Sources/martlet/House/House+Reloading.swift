@@ -59,10 +59,12 @@ extension House {
     reception.routing = try configuration.routing()
     reception.users = try UserFiles.load(configuration.usersFile)
     reception.giveUpAfter = configuration.queue.giveUpAfter
+    let found = try foundation.resolvers.resolver(for: configuration)
     // The old routes are let go: deliveries under way end on them, and their idle connections end themselves.
     let routes = try RouteTable(
-      configuration, foundation: foundation, resolver: resolver, clock: clock, random: SystemRandom(), events: log)
+      configuration, foundation: foundation, resolver: resolver ?? found, clock: clock, random: SystemRandom(), events: log)
 
+    foundation.resolvers.take(found, for: configuration)
     standing.replace(configuration, routes: routes)
     ledger.replace(ConnectionLimits(configuration.limits))
     if let certificates { identities?.serve(certificates) }

@@ -76,8 +76,10 @@ final class House: Sendable {
         folder: configuration.dataFolder, options: StoreOptions(configuration, segmentSize: segmentSize),
         clock: clock, events: log)
       do {
+        let found = try foundation.resolvers.resolver(for: configuration)
+        foundation.resolvers.take(found, for: configuration)
         let routes = try RouteTable(
-          configuration, foundation: foundation, resolver: resolver, clock: clock, random: random, events: log)
+          configuration, foundation: foundation, resolver: resolver ?? found, clock: clock, random: random, events: log)
         let runner = QueueRunner(
           store: store, routes: routes, routing: routing, clock: clock, random: random, events: log,
           options: QueueRunner.Options(configuration))
@@ -145,6 +147,10 @@ final class House: Sendable {
       group.addTask { await self.runner.run() }
       group.addTask {
         await self.watchCertificates()
+        return nil
+      }
+      group.addTask {
+        await self.watchValidation()
         return nil
       }
       group.addTask {

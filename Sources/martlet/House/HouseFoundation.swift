@@ -14,6 +14,8 @@ struct HouseFoundation {
   let hashingPool = NIOThreadPool(numberOfThreads: HouseFoundation.hashingThreads)
   /// Maildirs are written and synced here.
   let deliveryThreads = NIOThreadPool(numberOfThreads: HouseFoundation.deliveryThreads)
+  /// Empty where the configuration needs no resolver: then nothing is asked of the DNS.
+  let resolvers = ResolverPlace()
 
   init() {
     loops = TransportLoops(group: group)
