@@ -106,13 +106,14 @@ let package = Package(
     room(
       "ControlPlane",
       ["MailQueue", "MailSyntax", "Relay", "SMTPGrammar", nioCore, nioPosix, nioFoundation]),
+    room("Diagnosis", ["MailMessage", "MailSyntax", nioCore]),
     room("SystemWorld", ["MailQueue", "MailSyntax", "Relay", nioCore]),
 
     // Floor 5: doors.
     .executableTarget(
       name: "martlet",
       dependencies: [
-        "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "DNSTransport",
+        "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "DNSTransport", "Diagnosis",
         "InternationalDomainNames", "LocalDelivery", "MailMessage", "MailQueue",
         "MailSyntax", "PasswordHashing", "QueueStorage", "Relay", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
         "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioPosix, orderedCollections,
@@ -162,6 +163,7 @@ let package = Package(
       "QueueStorageTests", ["MailQueue", "MailSyntax", "QueueModel", "QueueStorage", "SMTPGrammar", nioCore, grdb]),
     tests(
       "LocalDeliveryTests", ["LocalDelivery", "MailQueue", "MailSyntax", "Relay", "SMTPGrammar", nioCore, nioPosix]),
+    tests("DiagnosisTests", ["Diagnosis", "MailMessage", "MailSyntax", nioCore]),
     tests("PasswordHashingTests", ["Accounts", "MailSyntax", "PasswordHashing", nioPosix]),
     tests(
       "ConfigurationTests",
@@ -177,7 +179,7 @@ let package = Package(
     tests(
       "MartletTests",
       [
-        "martlet", "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "MailMessage",
+        "martlet", "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "Diagnosis", "MailMessage",
         "MailQueue",
         "MailSyntax", "PasswordHashing", "QueueStorage", "Relay", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
         "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioPosix, orderedCollections,

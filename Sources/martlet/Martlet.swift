@@ -15,8 +15,7 @@ struct Martlet: AsyncParsableCommand {
     version: Version.current,
     subcommands: [
       Demo.self, Dev.self, Serve.self, CheckCommand.self, Send.self, DNSCommand.self, QueueCommand.self,
-      UserCommand.self,
-      BackupCommand.self, RestoreCommand.self,
+      TraceCommand.self, UserCommand.self, BackupCommand.self, RestoreCommand.self,
     ])
 }
 
