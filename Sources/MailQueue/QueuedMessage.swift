@@ -49,13 +49,18 @@ public struct NewRecipient: Hashable, Sendable {
   public var route: RouteKey
   public var notify: Notify?
   public var originalRecipient: OriginalRecipient?
+  /// The address of ours that the mail came to, where an alias sends it on to another domain: named in Delivered-To of
+  /// this recipient's copy, by which a loop is known.
+  public var forwardedFrom: Mailbox?
   public init(
-    address: Mailbox, route: RouteKey, notify: Notify? = nil, originalRecipient: OriginalRecipient? = nil
+    address: Mailbox, route: RouteKey, notify: Notify? = nil, originalRecipient: OriginalRecipient? = nil,
+    forwardedFrom: Mailbox? = nil
   ) {
     self.address = address
     self.route = route
     self.notify = notify
     self.originalRecipient = originalRecipient
+    self.forwardedFrom = forwardedFrom
   }
 }
 
@@ -83,6 +88,15 @@ public struct QueuedMessage: Hashable, Sendable {
   public var id: QueueID { message.id }
   /// What SIZE of RFC 1870 counts: prefix and body.
   public var size: ByteCount { ByteCount(message.prefix.readableBytes + bodySize.bytes) }
+
+  /// The copy of those whom an alias of ours sends it to: with the loop mark in front, before all that was there.
+  public func forwarded(from alias: Mailbox) -> QueuedMessage {
+    var marked = message
+    var prefix = ByteBuffer(string: "Delivered-To: \(alias)\r\n")
+    prefix.writeImmutableBuffer(message.prefix)
+    marked.prefix = prefix
+    return QueuedMessage(message: marked, bodySize: bodySize, recipients: recipients)
+  }
 }
 
 public struct QueuedRecipient: Hashable, Sendable {

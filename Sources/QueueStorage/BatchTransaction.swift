@@ -84,14 +84,14 @@ struct BatchTransaction {
       try run(
         """
         INSERT INTO recipients (message, number, address, route, account, priority, notify, original_type,
-          original_address, state, attempts, due, last_result, delay_reported)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, NULL, 0)
+          original_address, forwarded_from, state, attempts, due, last_result, delay_reported)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, NULL, 0)
         """,
         [
           number, recipient.number, recipient.recipient.address.description, recipient.recipient.route.rawValue,
           message.account ?? "", message.priority.rawValue, recipient.recipient.notify.map { Int($0.rawValue) },
           recipient.recipient.originalRecipient?.addressType, recipient.recipient.originalRecipient?.address,
-          recipient.due.nanoseconds,
+          recipient.recipient.forwardedFrom?.description, recipient.due.nanoseconds,
         ])
     }
     effects.messages += 1

@@ -38,6 +38,7 @@ enum RowCoding {
     notify = iif(typeof(notify) IN ('integer', 'null'), notify, -1),
     original_type = iif(typeof(original_type) IN ('text', 'null'), original_type, NULL),
     original_address = iif(typeof(original_address) IN ('text', 'null'), original_address, NULL),
+    forwarded_from = iif(typeof(forwarded_from) IN ('text', 'null'), forwarded_from, NULL),
     attempts = iif(typeof(attempts) = 'integer', attempts, -1),
     due = iif(typeof(due) = 'integer', due, -1),
     delay_reported = iif(typeof(delay_reported) = 'integer', delay_reported, -1)
@@ -98,7 +99,7 @@ enum RowCoding {
     let statement = try db.cachedStatement(
       sql: """
         SELECT number, address, route, notify, original_type, original_address,
-          state, attempts, due, last_result, delay_reported, account, priority
+          state, attempts, due, last_result, delay_reported, account, priority, forwarded_from
         FROM recipients WHERE message = ? ORDER BY number
         """)
     let rows = try Row.fetchCursor(statement, arguments: [message])
@@ -119,7 +120,8 @@ enum RowCoding {
         address: damage.text("address", row, 1) { try? Mailbox($0) } ?? standIn(row.text(1) ?? ""),
         route: RouteKey(rawValue: damage.text("route", row, 2, text) ?? row.text(2) ?? ""),
         notify: damage.integerIfAny("notify", row, 3) { UInt8(exactly: $0).map { Notify(rawValue: $0) } },
-        originalRecipient: original)
+        originalRecipient: original,
+        forwardedFrom: damage.textIfAny("forwarded_from", row, 13) { try? Mailbox($0) })
       _ = damage.text("account", row, 11, text)
       _ = damage.integer("priority", row, 12, priority)
       let known = damage.integer("state", row, 6) { state(of: $0) }

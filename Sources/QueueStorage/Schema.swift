@@ -63,7 +63,8 @@ enum Schema {
       event TEXT NOT NULL
     ) STRICT;
     CREATE INDEX outbox_by_message ON outbox (message);
-    """
+    """,
+    "ALTER TABLE recipients ADD COLUMN forwarded_from TEXT",
   ]
 
   /// Opens the writer and the readers, with every durable setting made and looked at again: a database that came from

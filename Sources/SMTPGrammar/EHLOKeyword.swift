@@ -14,6 +14,8 @@ public enum EHLOKeyword: Hashable, Sendable, CustomStringConvertible {
   case enhancedStatusCodes
   /// RFC 3030.
   case chunking
+  /// RFC 3461 §3.
+  case deliveryStatusNotifications
   /// RFC 3207.
   case startTLS
   /// RFC 4954 §3: the mechanisms by name.
@@ -27,6 +29,7 @@ public enum EHLOKeyword: Hashable, Sendable, CustomStringConvertible {
     case .smtpUTF8: "SMTPUTF8"
     case .enhancedStatusCodes: "ENHANCEDSTATUSCODES"
     case .chunking: "CHUNKING"
+    case .deliveryStatusNotifications: "DSN"
     case .startTLS: "STARTTLS"
     case .authentication(let mechanisms): "AUTH \(mechanisms.joined(separator: " "))"
     }

@@ -121,7 +121,7 @@ def offers_inside_tls(bench):
                 check("AUTH" not in offered, f"the relay port offers AUTH: {offered}")
                 continue
             check({"PLAIN", "LOGIN"} <= set(offered.get("AUTH", "").split()), f"{role}: AUTH {offered.get('AUTH')}")
-            for keyword in ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING"):
+            for keyword in ("PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "CHUNKING", "DSN"):
                 check(keyword in offered, f"{role} should offer {keyword}: {offered}")
             check(offered.get("SIZE") == "52428800", f"{role}: SIZE {offered.get('SIZE')}")
 

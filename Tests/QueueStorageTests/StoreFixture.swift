@@ -99,7 +99,8 @@ func newMessage(
     recipients: try recipients.map {
       NewRecipient(
         address: try Mailbox($0), route: RouteKey(rawValue: route), notify: [.failure, .delay],
-        originalRecipient: OriginalRecipient(addressType: "rfc822", address: $0))
+        originalRecipient: OriginalRecipient(addressType: "rfc822", address: $0),
+        forwardedFrom: try Mailbox("Team@example.com"))
     },
     body: .eightBitMIME, usesSMTPUTF8: true, envelopeID: "QQ314159", reportContent: .headers, account: account,
     tenant: "t1", priority: priority, receivedAt: StillClock.start, expiresAt: StillClock.start + .seconds(86_400),

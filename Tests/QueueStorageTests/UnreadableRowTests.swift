@@ -76,7 +76,8 @@ struct UnreadableRowTests {
     .flatMap { [Damage($0, "NULL", isUnlawful: true), Damage($0, "x'41'", isUnlawful: true)] }
     + [
       "messages.tenant", "messages.account", "messages.reverse_path", "messages.envelope_id",
-      "messages.report_content", "recipients.original_type", "recipients.original_address", "recipients.last_result",
+      "messages.report_content", "recipients.original_type", "recipients.original_address",
+      "recipients.forwarded_from", "recipients.last_result",
     ].map { Damage($0, "x'41'", isUnlawful: true) }
     + [
       Damage("messages.prefix", "NULL", isUnlawful: true), Damage("messages.prefix", "'x'", isUnlawful: true),
@@ -220,9 +221,9 @@ struct UnreadableRowTests {
     let database = try DatabaseQueue(path: house.path + "/queue.sqlite3")
     try await database.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
     try database.close()
-    // Of a record: the stored types of state, attempts, due, last_result and delay_reported, the number of the message,
-    // the address. 8 is the type of a stored 0.
-    let wanted: [UInt8] = [8, 8, 6, 0, 8, 2] + Array("bob@example.org".utf8)
+    // Of a record: the stored types of state, attempts, due, last_result, delay_reported and forwarded_from, the number of
+    // the message, the address. 8 is the type of a stored 0.
+    let wanted: [UInt8] = [8, 8, 6, 0, 8, 45, 2] + Array("bob@example.org".utf8)
     let file = URL(fileURLWithPath: house.path + "/queue.sqlite3")
     var bytes = try Data(contentsOf: file)
     let place = try #require(bytes.firstRange(of: wanted))

@@ -194,6 +194,8 @@ extension Reply {
     451, EnhancedStatusCode(.persistentTransient, 3, 0), "configuration changed meanwhile, send it again")
   static let tooManyTargets = Reply(
     452, EnhancedStatusCode(.persistentTransient, 5, 3), "too many recipients behind these aliases")
+  static let mailLoop = Reply(
+    554, Addressees.loopStatus, "mail loop: the message has been to this address before (Delivered-To)")
   static let authenticationThrottled = Reply(
     454, EnhancedStatusCode(.persistentTransient, 7, 0), "too many failed attempts, try again later")
   static let authenticationUnavailable = Reply(

@@ -10,9 +10,6 @@ import TransportSecurity
 /// One message on its way in: reads the header section, judges it by the intake rules, and hands the rest on to the
 /// store as it comes. A refusal found early lets go of everything and is said at the end of the data.
 final class IntakeSink: BodySink {
-  /// Addresses of one message behind all its aliases.
-  static let maximumResolvedRecipients = 10_000
-
   private let transaction: Transaction
   private let session: SessionFacts
   private let intake: Intake
@@ -26,6 +23,10 @@ final class IntakeSink: BodySink {
   private var writer: (any BodyWriter)?
   private var prefix = ByteBuffer()
   private var findings: [IntakeFinding] = []
+  /// Whom the message is for, known once the header is.
+  private var addressees: Addressees?
+  /// Kept where a report is to be made of the message.
+  private var header: ByteBuffer?
   private var content = PassingContent()
   private var octetsTaken = 0
 
@@ -67,20 +68,22 @@ final class IntakeSink: BodySink {
     case .body: break
     }
     stage = .ended
-    guard let writer else { return .now(.internalFault) }
-    guard let recipients = resolvedRecipients() else { return .now(release(.routingChanged)) }
-    guard recipients.count <= IntakeSink.maximumResolvedRecipients else { return .now(release(.tooManyTargets)) }
-    let message = newMessage(recipients)
+    guard let writer, let addressees else { return .now(.internalFault) }
+    let message = newMessage(addressees.recipients)
+    let (tellings, told, header) = (
+      addressees.tellings(of: message, at: receivedAt), addressees.events(of: id), header ?? prefix
+    )
     let event = MailEvent.accepted(
       message, size: ByteCount(prefix.readableBytes + writer.size.bytes), session,
       findings: findings + content.findings(declaresEightBit: declaresEightBit))
-    let (intake, octets, id) = (intake, octetsTaken, id)
+    let (intake, reception, octets, id) = (intake, reception, octetsTaken, id)
     octetsTaken = 0
     return .later {
       defer { intake.memory.give(back: octets) }
       do throws(StoreFault) {
         // Law 1: there is no way to the 250 but through the commit.
-        _ = try await intake.commit(message, writer, event)
+        let queued = try await intake.commit(message, writer, event)
+        try await intake.tell(tellings, of: queued, header: header, events: told, reception: reception)
         return Reply(250, EnhancedStatusCode(.success, 0, 0), "queued as \(id)")
       } catch {
         writer.discard()
@@ -116,6 +119,7 @@ final class IntakeSink: BodySink {
     switch verdict {
     case .refuse(let finding): return refuse(Reply(finding, on: session.role) ?? .internalFault)
     case .accept(let added, let removed, let findings):
+      if let refusal = address(header) { return refuse(refusal) }
       do throws(StoreFault) {
         writer = try intake.store.beginBody()
       } catch {
@@ -201,20 +205,17 @@ final class IntakeSink: BodySink {
   /// Beyond this a writer holds no more in memory.
   static let chargedOctets = 1 << 20
 
-  private func resolvedRecipients() -> [NewRecipient]? {
-    var seen: Set<ResolvedRecipient> = []
-    var resolved: [NewRecipient] = []
-    for recipient in transaction.recipients {
-      guard case .deliver(let targets) = reception.routing.route(recipient.path, reach: intake.reach(of: session))
-      else { return nil }
-      for target in targets where seen.insert(target).inserted {
-        resolved.append(
-          NewRecipient(
-            address: target.address, route: target.route, notify: recipient.parameters.notify,
-            originalRecipient: recipient.parameters.originalRecipient))
-      }
-    }
-    return resolved
+  /// Settles who gets the message; the reply where nobody can.
+  private func address(_ header: HeaderSection) -> Reply? {
+    guard
+      let addressees = Addressees(
+        transaction.recipients, by: reception.routing, reach: intake.reach(of: session), marks: LoopMarks(header))
+    else { return .routingChanged }
+    guard addressees.recipients.count <= Addressees.maximum else { return .tooManyTargets }
+    guard !addressees.recipients.isEmpty else { return .mailLoop }
+    if addressees.mayBeTold { self.header = header.bytes }
+    self.addressees = addressees
+    return nil
   }
 
   /// UTF8-003: MAIL's SMTPUTF8 is kept where anything is outside ASCII. A client that says it for plain mail must not

@@ -16,6 +16,8 @@ struct ReportComposer {
   let hostName: DomainName
   let giveUpAfter: Duration
   let now: UTCInstant
+  /// The original's header where it is at hand; else it is read from the store.
+  var header: ByteBuffer?
 
   struct Composed {
     var reports: [NewReport] = []
@@ -114,6 +116,11 @@ struct ReportComposer {
   private func original(
     of message: QueuedMessage, after action: DeliveryReport.Action
   ) async throws(StoreFault) -> DeliveryReport.Original {
+    if let header {
+      return .header(
+        header.getSlice(
+          at: header.readerIndex, length: min(header.readableBytes, ReportComposer.maximumHeaderOctets)) ?? header)
+    }
     let isFull =
       action == .failed && message.message.reportContent == .full
       && message.size.bytes <= DeliveryReport.maximumReturnedOctets

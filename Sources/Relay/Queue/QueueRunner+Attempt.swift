@@ -43,7 +43,8 @@ extension QueueRunner {
     let result: DeliveryResult
     if let route {
       result = await route.deliverer.deliver(
-        DeliveryJob(message: message, recipients: served) { [store] () async throws(StoreFault) in
+        DeliveryJob(message: mark.map { message.forwarded(from: $0) } ?? message, recipients: served) {
+          [store] () async throws(StoreFault) in
           try await watch.open(message.id, in: store)
         })
     } else {
@@ -67,15 +68,18 @@ extension QueueRunner {
       verdict: ending.verdict, nextDue: [ending.nextDue, rest.map(\.due).min()].compactMap { $0 }.min())
   }
 
-  /// Those that one delivery serves: on a route to mail exchangers of one domain, since each domain has hosts and a
-  /// policy of its own. The rest follow at once.
+  /// Those that one delivery serves; the rest follow at once.
   private func together(_ due: [QueuedRecipient], on route: Route?) -> [QueuedRecipient] {
-    let domain = due.first?.recipient.address.domain
-    let companions =
-      switch route?.origin {
-      case .exchanger?: due.filter { $0.recipient.address.domain == domain }
-      case .configured?, nil: due
+    let first = due[0].recipient
+    let companions = due.filter { other in
+      // One mark a transaction: nobody learns by which alias another is reached.
+      guard other.recipient.forwardedFrom == first.forwardedFrom else { return false }
+      return switch route?.origin {
+      // Each domain has hosts and a policy of its own.
+      case .exchanger?: other.recipient.address.domain == first.address.domain
+      case .configured?, nil: true
       }
+    }
     return Array(companions.prefix(options.maximumRecipients))
   }
 

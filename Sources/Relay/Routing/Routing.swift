@@ -64,6 +64,19 @@ public struct Routing: Sendable {
     return domain.recipients(for: mailbox.localPart).map { .deliver($0) } ?? .unknownUser
   }
 
+  /// The address that stands for others, as this house writes it; nil where the path names a recipient itself, or
+  /// nobody of ours. What only a catch-all takes stands for where that leads.
+  public func alias(_ path: ForwardPath) -> Mailbox? {
+    let named: Mailbox
+    switch path {
+    case .mailbox(let mailbox): named = mailbox
+    case .postmaster:
+      guard let primary = primaryPostmasterAddress else { return nil }
+      named = primary
+    }
+    return named.domain.name.flatMap { entries[$0] }?.alias(for: named.localPart)
+  }
+
   /// Where mail for the postmaster of the first domain goes; empty without a domain of ours.
   public var primaryPostmaster: [ResolvedRecipient] {
     guard let firstDomain, let domain = entries[firstDomain] else { return [] }
@@ -99,12 +112,23 @@ struct DomainEntries: Sendable {
   var catchAll: [ResolvedRecipient]?
 
   func recipients(for localPart: String) -> [ResolvedRecipient]? {
-    let folded = localPart.lowercasedASCII()
-    if let entry = byLocalPart[folded] { return resolved(entry, tag: "") }
-    if let (base, tag) = Routing.split(localPart, at: delimiter), let entry = byLocalPart[base] {
-      return resolved(entry, tag: tag)
+    guard let found = entry(for: localPart) else { return catchAll }
+    return resolved(found.entry, tag: found.tag)
+  }
+
+  func alias(for localPart: String) -> Mailbox? {
+    switch entry(for: localPart) {
+    case (let base, .targets, _)?: Mailbox(localPart: base, domain: .name(name))
+    case (_, .recipient, _)?: nil
+    case nil: catchAll == nil ? nil : Mailbox(localPart: localPart.lowercasedASCII(), domain: .name(name))
     }
-    return catchAll
+  }
+
+  private func entry(for localPart: String) -> (base: String, entry: Entry, tag: String)? {
+    let folded = localPart.lowercasedASCII()
+    if let entry = byLocalPart[folded] { return (folded, entry, "") }
+    guard let (base, tag) = Routing.split(localPart, at: delimiter), let entry = byLocalPart[base] else { return nil }
+    return (base, entry, tag)
   }
 
   private func resolved(_ entry: Entry, tag: String) -> [ResolvedRecipient] {

@@ -87,6 +87,7 @@ extension ServerSession {
   private var keywords: [EHLOKeyword] {
     var keywords: [EHLOKeyword] = [
       .pipelining, .size(settings.limits.messageSize), .eightBitMIME, .smtpUTF8, .enhancedStatusCodes, .chunking,
+      .deliveryStatusNotifications,
     ]
     // RFC 3207 §4.2: not once TLS is active.
     if facts.tls == nil && settings.offersSTARTTLS { keywords.append(.startTLS) }
@@ -97,8 +98,8 @@ extension ServerSession {
   /// The same as the parser sees it: a parameter of what isn't offered to this client is unknown (RFC 5321 §4.1.1.11).
   private var extensions: ExtensionSet {
     guard facts.isExtended else { return [] }
-    return authentication == nil
-      ? [.size, .eightBitMIME, .smtpUTF8] : [.size, .eightBitMIME, .smtpUTF8, .authentication]
+    let always: ExtensionSet = [.size, .eightBitMIME, .smtpUTF8, .deliveryStatusNotifications]
+    return authentication == nil ? always : always.union(.authentication)
   }
 
   private mutating func startTLS(behind rest: ByteBuffer) -> ServerAction {

@@ -31,7 +31,9 @@ final class IntakeStage {
     let domain = LocalDomain(
       name: try DomainName("example.com"), recipients: [.init("bob"), .init("postmaster")],
       aliases: [
-        .init("team", targets: [try Mailbox("bob@example.com"), try Mailbox("carol@elsewhere.example")])
+        .init("team", targets: [try Mailbox("bob@example.com"), try Mailbox("carol@elsewhere.example")]),
+        .init("info", targets: [try Mailbox("bob@example.com")]),
+        .init("away", targets: [try Mailbox("dave@elsewhere.example")]),
       ], delivery: RouteKey(rawValue: "domain/example.com"), postmaster: try Mailbox("postmaster@example.com"))
     let reception = Reception(
       hostName: try DomainName("mail.example.com"),

@@ -73,6 +73,30 @@ struct QueueRunnerTests {
     }
   }
 
+  @Test("each copy that an alias sends on carries its mark, and no other's, in front of all else")
+  func forwarded() throws {
+    let house = try QueueHarness()
+    let heads = TextBox()
+    house.alpha.follow { job in
+      heads.add("\(job.recipients.map(\.recipient.address.localPart)) \(String(buffer: job.message.message.prefix))")
+      return ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      var message = try Fixture.message(
+        1, to: ["a", "b", "c", "d"].map { ("\($0)@there.example", Fixture.alpha) })
+      message.recipients[1].forwardedFrom = try Mailbox("Team@example.com")
+      message.recipients[2].forwardedFrom = try Mailbox("away@example.com")
+      message.recipients[3].forwardedFrom = try Mailbox("Team@example.com")
+      try await house.submit(message)
+      await house.later(.seconds(1))
+      #expect(try await house.isEmpty())
+    }
+    let received = "Received: from here\r\n"
+    #expect(
+      heads.text == "[\"a\"] \(received)[\"b\", \"d\"] Delivered-To: Team@example.com\r\n\(received)"
+        + "[\"c\"] Delivered-To: away@example.com\r\n\(received)")
+  }
+
   @Test("a refused recipient is reported to the sender, in one transaction with the refusal")
   func reports() throws {
     let house = try QueueHarness()
@@ -352,6 +376,7 @@ struct QueueRunnerTests {
 /// Keeps the text of the last body that was read.
 final class TextBox: @unchecked Sendable {
   private(set) var text = ""
+  func add(_ more: String) { text += more }
   func read(_ job: DeliveryJob) async {
     do throws(StoreFault) {
       let body = try await job.openBody()
