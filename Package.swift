@@ -41,6 +41,7 @@ let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let heaps: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
 let orderedCollections: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
 
 let package = Package(
@@ -81,7 +82,7 @@ let package = Package(
       [
         "Accounts", "DNSRecords", "MailMessage", "MailQueue", "MailSyntax", "SASLMechanisms", "SMTPGrammar",
         "SMTPSessions",
-        "TransportSecurity", nioCore, deques, orderedCollections,
+        "TransportSecurity", nioCore, deques, heaps, orderedCollections,
       ]),
 
     // Floor 4: edges.

@@ -15,8 +15,9 @@ public protocol QueueStore: Sendable {
   /// by Intake) goes into the outbox in the same transaction. A message has at least one recipient.
   func commit(_ message: NewMessage, body: any BodyWriter, event: MailEvent) async throws(StoreFault) -> QueuedMessage
 
-  /// The lanes with a queued recipient, and when the earliest of each is due.
-  func lanes() async throws(StoreFault) -> [LaneSummary]
+  /// The lanes with a queued recipient, and when the earliest of each is due: in their order, the first `limit` behind
+  /// `after`. Fewer than `limit` are the last.
+  func lanes(after: Lane?, limit: Int) async throws(StoreFault) -> [LaneSummary]
   /// What a lane has to serve at `moment`, at most `limit` messages, and when there will be more.
   func due(in lane: Lane, at moment: UTCInstant, limit: Int) async throws(StoreFault) -> DueMail
   func message(_ id: QueueID) async throws(StoreFault) -> QueuedMessage?

@@ -20,6 +20,7 @@ struct ModelEntry: Sendable {
 /// What survives: messages by id, which is by age, and the events.
 struct ModelDisk: Sendable {
   private var entries: [ModelEntry] = []
+  private var lanes = ModelLanes()
   private var events: [(id: QueueID, event: StampedEvent)] = []
 
   func entry(_ id: QueueID) -> ModelEntry? { index(of: id).map { entries[$0] } }
@@ -61,24 +62,10 @@ struct ModelDisk: Sendable {
     }
   }
 
-  func lanes() -> [LaneSummary] {
-    var lanes: [LaneSummary] = []
-    for (lane, due, _, _) in queued().sorted(by: { ($0.lane, $0.due) < ($1.lane, $1.due) })
-    where lanes.last?.lane != lane {
-      lanes.append(LaneSummary(lane: lane, earliestDue: due))
-    }
-    return lanes
-  }
+  func lanes(after: Lane?, limit: Int) -> [LaneSummary] { lanes.summaries(after: after, limit: limit) }
 
   func due(in lane: Lane, at moment: UTCInstant, limit: Int) -> DueMail {
-    var ids: [QueueID] = []
-    let waiting = queued().filter { $0.lane == lane }
-    let due = waiting.filter { $0.due <= moment }
-    for (_, _, _, id) in due.sorted(by: { ($0.priority, $0.due, $0.id) < ($1.priority, $1.due, $1.id) })
-    where ids.count < limit && !ids.contains(id) {
-      ids.append(id)
-    }
-    return DueMail(ids: ids, nextDue: waiting.map(\.due).filter { $0 > moment }.min())
+    lanes.due(in: lane, at: moment, limit: limit)
   }
 
   func list(_ filter: QueueFilter, after: QueueID?, limit: Int) -> [QueuedMessage] {
@@ -99,15 +86,6 @@ struct ModelDisk: Sendable {
     if let index = index(of: id) { entries[index].isDamaged = true }
   }
 
-  private func queued() -> [(lane: Lane, due: UTCInstant, priority: PriorityClass, id: QueueID)] {
-    entries.flatMap { entry in
-      let message = entry.queued.message
-      return entry.queued.recipients.filter { $0.state == .queued }.map {
-        (Lane(route: $0.recipient.route, account: message.account ?? ""), $0.due, message.priority, message.id)
-      }
-    }
-  }
-
   private func index(of id: QueueID) -> Int? {
     let place = firstIndex(notBefore: id)
     return place < entries.count && entries[place].queued.id == id ? place : nil
@@ -124,6 +102,7 @@ struct ModelDisk: Sendable {
 
   private mutating func insert(_ entry: ModelEntry, at moment: UTCInstant) -> MailEvent {
     entries.insert(entry, at: firstIndex(notBefore: entry.queued.id))
+    for recipient in entry.queued.recipients { lanes.insert(recipient, of: entry.queued.message) }
     add(entry.accepted, of: entry.queued.id, at: moment)
     return entry.accepted
   }
@@ -132,7 +111,10 @@ struct ModelDisk: Sendable {
     guard let index = index(of: id) else { return }
     for change in changes {
       let standing = entries[index].queued.recipients[change.number].standing
+      let message = entries[index].queued.message
+      lanes.remove(entries[index].queued.recipients[change.number], of: message)
       entries[index].queued.recipients[change.number].standing = standing.applying(change)
+      lanes.insert(entries[index].queued.recipients[change.number], of: message)
       if let attempt = change.attempt {
         entries[index].attempts.append(RecipientAttempt(number: change.number, attempt: attempt))
       }

@@ -104,7 +104,9 @@ public final class ModelQueueStore: QueueStore {
     try await perform(.record(id, changes, entries, events, at: clock.now))
   }
 
-  public func lanes() async throws(StoreFault) -> [LaneSummary] { try read { $0.lanes() } }
+  public func lanes(after: Lane?, limit: Int) async throws(StoreFault) -> [LaneSummary] {
+    try read { $0.lanes(after: after, limit: limit) }
+  }
 
   public func due(in lane: Lane, at moment: UTCInstant, limit: Int) async throws(StoreFault) -> DueMail {
     try read { $0.due(in: lane, at: moment, limit: limit) }

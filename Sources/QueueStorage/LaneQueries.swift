@@ -4,63 +4,56 @@ import MailSyntax
 
 /// What the runner asks of the queue, again and again: answered by the index `recipients_queued` alone.
 enum LaneQueries {
-  static let firstLane = """
-    SELECT route, account, message FROM recipients WHERE state = 0 ORDER BY route, account LIMIT 1
+  static let firstRoute = "SELECT route, message FROM recipients WHERE state = 0 ORDER BY route, account LIMIT 1"
+  private static let columns = "route, account, priority, due, message"
+  // Three ways on, since SQLite seeks a row value, (route, account) > (?, ?), by its first column alone.
+  static let behindPriority = """
+    SELECT \(columns) FROM recipients WHERE state = 0 AND route = ? AND account = ? AND priority > ?
+    ORDER BY priority, due
     """
-  // Two steps, since SQLite seeks a row value, (route, account) > (?, ?), by its first column alone.
-  static let nextAccount = """
-    SELECT route, account, message FROM recipients WHERE state = 0 AND route = ? AND account > ?
-    ORDER BY account LIMIT 1
+  static let behindAccount = """
+    SELECT \(columns) FROM recipients WHERE state = 0 AND route = ? AND account > ? ORDER BY account, priority, due
     """
-  static let nextRoute = """
-    SELECT route, account, message FROM recipients WHERE state = 0 AND route > ? ORDER BY route, account LIMIT 1
-    """
-  static let earliestDue = """
-    SELECT min(due) FROM recipients WHERE state = 0 AND route = ? AND account = ? AND priority = ?
+  static let behindRoute = """
+    SELECT \(columns) FROM recipients WHERE state = 0 AND route > ? ORDER BY route, account, priority, due
     """
   static let due = """
     SELECT message FROM recipients
     WHERE state = 0 AND route = ? AND account = ? AND priority = ? AND due <= ? ORDER BY due, message, number
     """
   static let nextDue = """
-    SELECT min(due) FROM recipients WHERE state = 0 AND route = ? AND account = ? AND priority = ? AND due > ?
+    SELECT due, message FROM recipients
+    WHERE state = 0 AND route = ? AND account = ? AND priority = ? AND due > ? ORDER BY due LIMIT 1
     """
   static let name = "SELECT id FROM messages WHERE number = ?"
-  static let all = [firstLane, nextAccount, nextRoute, earliestDue, due, nextDue, name]
+  static let all = [firstRoute, behindPriority, behindAccount, behindRoute, due, nextDue, name]
+
+  /// Rows of one lane and priority that are read one by one before the rest is passed over by a seek, which costs as
+  /// much as several rows: so lanes of one message are read in a row, and a lane of a million costs no more than these.
+  static let patience = 4
 
   /// A recipient whose lane can't be asked for.
-  struct Unnamed: Sendable {
+  struct Unnamed: Error {
     /// Nil where the index doesn't say it either.
     let message: Int64?
   }
 
-  /// Steps from lane to lane by the index (route, account, priority, due): a look-up or two a lane, however many
-  /// recipients wait in it. Ends at a recipient whose lane can't be asked for, with its message.
-  static func lanes(_ db: Database) throws -> (lanes: [LaneSummary], unnamed: Unnamed?) {
-    let nextAccount = try db.cachedStatement(sql: nextAccount)
-    let nextRoute = try db.cachedStatement(sql: nextRoute)
-    let earliestDue = try db.cachedStatement(sql: earliestDue)
-    var lanes: [LaneSummary] = []
-    var row = try Row.fetchOne(db.cachedStatement(sql: firstLane))
-    while let found = row {
-      guard let route = found.text(0), let account = found.text(1) else {
-        return (lanes, Unnamed(message: found.integer(2)))
+  /// The next lanes by the index (route, account, priority, due), however many recipients wait in them. Ends at a
+  /// recipient whose lane can't be asked for, with its message.
+  static func lanes(
+    _ db: Database, after: Lane?, limit: Int
+  ) throws -> (lanes: [LaneSummary], unnamed: Unnamed?) {
+    var walk = LaneWalk(limit: limit)
+    do {
+      if after == nil, let first = try Row.fetchOne(db.cachedStatement(sql: firstRoute)) {
+        // What is no text stands before all texts.
+        guard first.text(0) != nil, first.text(0) != "" else { throw Unnamed(message: first.integer(1)) }
       }
-      var due: Int64?
-      for priority in PriorityClass.allCases {
-        guard let earliest = try Int64.fetchOne(earliestDue, arguments: [route, account, priority.rawValue]) else {
-          continue
-        }
-        due = min(due ?? earliest, earliest)
-      }
-      let lane = Lane(route: RouteKey(rawValue: route), account: account)
-      // A priority that isn't ours, or a text that isn't UTF-8 and so doesn't find itself again.
-      guard let due, lanes.last?.lane != lane else { return (lanes, Unnamed(message: found.integer(2))) }
-      lanes.append(LaneSummary(lane: lane, earliestDue: UTCInstant(nanoseconds: due)))
-      row = try Row.fetchOne(nextAccount, arguments: [route, account])
-      if row == nil { row = try Row.fetchOne(nextRoute, arguments: [route]) }
+      try walk.run(db, after: after)
+    } catch let unnamed as Unnamed {
+      return (walk.lanes, unnamed)
     }
-    return (lanes, nil)
+    return (walk.lanes, nil)
   }
 
   /// Reads no more rows than it returns, and one a priority for what comes next, besides further recipients of the same
@@ -89,10 +82,19 @@ enum LaneQueries {
       }
     }
     let nextDue = try db.cachedStatement(sql: nextDue)
-    let later = try PriorityClass.allCases.compactMap { priority in
-      try Int64.fetchOne(
-        nextDue, arguments: [lane.route.rawValue, lane.account, priority.rawValue, moment.nanoseconds])
+    var later: Int64?
+    for priority in PriorityClass.allCases {
+      let arguments: StatementArguments = [
+        lane.route.rawValue, lane.account, priority.rawValue, moment.nanoseconds,
+      ]
+      guard let row = try Row.fetchOne(nextDue, arguments: arguments) else { continue }
+      // What is no number stands behind all numbers, and would never be due.
+      guard let due = row.integer(0) else {
+        if let message = row.integer(1) { unnamed.append(message) }
+        continue
+      }
+      later = min(later ?? due, due)
     }
-    return (DueMail(ids: ids, nextDue: later.min().map(UTCInstant.init(nanoseconds:))), unnamed)
+    return (DueMail(ids: ids, nextDue: later.map(UTCInstant.init(nanoseconds:))), unnamed)
   }
 }

@@ -166,7 +166,7 @@ enum RowCoding {
 
   private static func isFinal(_ number: Int?) -> Bool { number.flatMap { state(of: Int64($0)) }?.isFinal ?? false }
 
-  private static func priority(_ number: Int64) -> PriorityClass? {
+  static func priority(_ number: Int64) -> PriorityClass? {
     Int(exactly: number).flatMap { PriorityClass(rawValue: $0) }
   }
 
@@ -187,7 +187,7 @@ enum RowCoding {
   }
 
   /// What is no UTF-8 comes from the database with this in its place.
-  private static func text(_ text: String) -> String? { text.unicodeScalars.contains("\u{fffd}") ? nil : text }
+  static func text(_ text: String) -> String? { text.unicodeScalars.contains("\u{fffd}") ? nil : text }
 
   /// Whole lines, each ended by CRLF and with neither CR nor LF in it (Law 5).
   private static func isHeader(_ bytes: Data) -> Bool {

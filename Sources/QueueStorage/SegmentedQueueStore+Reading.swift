@@ -5,10 +5,10 @@ import NIOCore
 import NIOPosix
 
 extension SegmentedQueueStore {
-  public func lanes() async throws(StoreFault) -> [LaneSummary] {
+  public func lanes(after: Lane?, limit: Int) async throws(StoreFault) -> [LaneSummary] {
     var held: Set<Int64> = []
     while true {
-      let (lanes, unnamed) = try await reading { db in try LaneQueries.lanes(db) }
+      let (lanes, unnamed) = try await reading { db in try LaneQueries.lanes(db, after: after, limit: limit) }
       guard let unnamed else { return lanes }
       guard let number = unnamed.message, held.insert(number).inserted else {
         throw indexIsCorrupt(naming: unnamed.message)

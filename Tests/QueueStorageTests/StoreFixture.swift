@@ -138,6 +138,16 @@ extension QueueStore {
     try await commit(message, body: body(bytes), event: accepted(message, bytes.readableBytes))
   }
 
+  /// All of them, a page of two at a time.
+  func lanes() async throws -> [LaneSummary] {
+    var all: [LaneSummary] = []
+    while true {
+      let page = try await lanes(after: all.last?.lane, limit: 2)
+      all += page
+      if page.count < 2 { return all }
+    }
+  }
+
   func readBody(_ id: QueueID) async throws -> ByteBuffer {
     let reader = try await openBody(of: id)
     var whole = ByteBuffer()

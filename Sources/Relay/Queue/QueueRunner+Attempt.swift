@@ -17,9 +17,10 @@ extension QueueRunner {
     } catch {
       switch error {
       case .stopped: failed(error)
-      // Somebody finished it before us, the store holds it for an operator, or it can't be read at the moment: the next
-      // survey shows what is left to do.
-      case .notFound, .corrupt, .unavailable, .spaceLow, .tooLarge, .duplicate: break
+      // It can't be read at the moment.
+      case .unavailable, .spaceLow: ending.nextDue = clock.now + DueWindow.readAgainAfter
+      // Somebody finished it before us, or the store holds it for an operator.
+      case .notFound, .corrupt, .tooLarge, .duplicate: break
       }
     }
     let (now, uptime) = (clock.now, clock.uptime)
@@ -52,6 +53,8 @@ extension QueueRunner {
         stage: .connect, cause: .local("no route named \(errand.lane.route) is configured"))
       result = DeliveryResult(host: "", tls: nil, outcomes: served.map { ($0.number, .fault(fault)) })
     }
+    // Nothing was tried, so there is nothing to write down.
+    if let pause = result.busyFor { return Ending(verdict: .busy(pause, message.message.priority)) }
     var corrupt = false
     switch watch.seen {
     case .corrupt?: corrupt = true

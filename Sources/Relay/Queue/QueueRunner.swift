@@ -189,7 +189,7 @@ public final class QueueRunner: Sendable {
     var next: DueWindow.Work? = first
     while let work = next {
       switch work {
-      case .survey: await survey()
+      case .survey(let after, let limit): await survey(after: after, limit: limit)
       case .refill(let lane, let limit): await refill(lane, limit: limit)
       case .attempt(let errand, let message, let generation):
         await attempt(errand, message, generation: generation)
@@ -207,11 +207,11 @@ public final class QueueRunner: Sendable {
     }
   }
 
-  private func survey() async {
+  private func survey(after: Lane?, limit: Int) async {
     do {
-      let summaries = try await store.lanes()
+      let page = try await store.lanes(after: after, limit: limit)
       let (now, uptime) = (clock.now, clock.uptime)
-      state.withLock { $0.window.surveyed(summaries, now: now, uptime: uptime) }
+      state.withLock { $0.window.surveyed(page, limit: limit, now: now, uptime: uptime) }
     } catch {
       let uptime = clock.uptime
       state.withLock { $0.window.surveyFailed(uptime: uptime) }
@@ -225,8 +225,7 @@ public final class QueueRunner: Sendable {
       let mail = try await store.due(in: lane, at: now, limit: limit)
       state.withLock { $0.window.refilled(lane, with: mail, limit: limit, now: now) }
     } catch {
-      // The next survey asks again.
-      state.withLock { $0.window.refilled(lane, with: DueMail(ids: [], nextDue: nil), limit: limit, now: now) }
+      state.withLock { $0.window.refillFailed(lane, now: now) }
       endIfStopped(error)
     }
   }

@@ -15,14 +15,28 @@ extension QueueRunner {
     public var window = 200
     /// Messages kept whole in memory from their acceptance on, over all lanes; the others are read when their turn comes.
     public var maximumHeldMessages = 2_000
+    /// Lanes with something to do that are in memory, and as many again that wait for a moment. What finds no place is
+    /// left to the store, and found by a later survey.
+    public var maximumLanes = 10_000
+    /// Messages in memory by their ids, over all lanes; past it each lane may still have four.
+    public var maximumErrands = 20_000
+    /// What is remembered of routes: twice the lanes, so that there is always one that is idle and can be forgotten.
+    var maximumRoutes: Int { 2 * maximumLanes }
+    /// Lanes that the store is asked for at once.
+    public var surveyPage = 1_000
     /// Deliveries and store readings at the same time, over all routes.
     public var maximumConcurrency = 200
+    /// How many of them destinations on trial may have: those that haven't answered yet, or not since they failed.
+    var maximumTrials: Int { max(1, maximumConcurrency * 3 / 4) }
+    /// Deliveries at once with which a route begins. Each answer of its host adds one, each failure halves them.
+    public var initialConcurrency = 1
     /// Recipients of one delivery.
     public var maximumRecipients = 1_000
     /// A failing host or destination rests at first, and at the most.
     public var initialRest: Duration = .seconds(5)
     public var maximumRest: Duration = .seconds(600)
-    /// How often the store is asked for lanes that nobody told of: after a start, and for mail that was deferred before.
+    /// How often the store is asked for lanes that nobody told of: after a start, for mail that was deferred before, and
+    /// for what found no place in memory. A survey that takes longer than a tenth of it comes as much more seldom.
     public var surveyInterval: Duration = .seconds(60)
     /// How exactly a due time is met.
     public var granularity: Duration = .milliseconds(250)

@@ -8,9 +8,11 @@ import MailSyntax
 struct RouteBackOff: Hashable, Sendable {
   private(set) var failures = 0
   /// Grows with every change; a delivery remembers the one it began under.
-  private(set) var generation = 0
+  private(set) var generation: Int
   private(set) var until: Uptime?
   private(set) var isProbing = false
+
+  init(generation: Int = 0) { self.generation = generation }
 
   var isOpen: Bool { failures == 0 }
   func isResting(at uptime: Uptime) -> Bool { until.map { $0 > uptime } ?? false }

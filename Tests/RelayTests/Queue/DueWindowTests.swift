@@ -19,9 +19,14 @@ struct DueWindowTests {
       _ routes: OrderedDictionary<RouteKey, Int> = [Fixture.alpha: 20, Fixture.beta: 20],
       _ change: (inout QueueRunner.Options) -> Void = { _ in }
     ) throws {
-      window = DueWindow(options: try Fixture.options(change), routes: Fixture.table(routes), uptime: zero)
-      #expect(next() == .survey)
-      window.surveyed([], now: Fixture.start, uptime: zero)
+      let options = try Fixture.options {
+        // As after many answers.
+        $0.initialConcurrency = 20
+        change(&$0)
+      }
+      window = DueWindow(options: options, routes: Fixture.table(routes), uptime: zero)
+      #expect(next() == .survey(after: nil, limit: options.surveyPage))
+      window.surveyed([], limit: options.surveyPage, now: Fixture.start, uptime: zero)
     }
 
     func accept(
@@ -220,7 +225,7 @@ struct DueWindowTests {
     }
     let other = Fixture.lane(Fixture.beta, "carl")
     desk.window.surveyed(
-      [LaneSummary(lane: other, earliestDue: Fixture.start)], now: Fixture.start, uptime: Self.at(60))
+      [LaneSummary(lane: other, earliestDue: Fixture.start)], limit: 10, now: Fixture.start, uptime: Self.at(60))
     #expect(Array(desk.window.lanes.keys) == [other])
     #expect(desk.drain(at: Self.at(60)) == [nil])
   }

@@ -21,35 +21,46 @@ struct QueueHarness: Sendable {
   let alpha: ScriptedDeliverer
   let beta: ScriptedDeliverer
   let local: ScriptedDeliverer
+  let exchangers: ScriptedDeliverer
   let runner: QueueRunner
 
   init(
     seed: UInt64 = 1, concurrency: Int = 20, ending: Route.Ending = .relayed, hasDomains: Bool = true,
-    latency: Duration = .zero, isStepped: Bool = false,
+    latency: Duration = .zero, isStepped: Bool = false, hasExchangers: Bool = false,
     _ change: (inout QueueRunner.Options) -> Void = { _ in }
   ) throws {
     world = World(seed: seed, start: Fixture.start)
     clock = VirtualClock(world)
     store = ModelQueueStore(clock: clock, events: events, latency: latency)
-    (alpha, beta, local) = (
-      ScriptedDeliverer(clock: clock), ScriptedDeliverer(clock: clock), ScriptedDeliverer(clock: clock)
+    (alpha, beta, local, exchangers) = (
+      ScriptedDeliverer(clock: clock), ScriptedDeliverer(clock: clock), ScriptedDeliverer(clock: clock),
+      ScriptedDeliverer(clock: clock)
     )
     let domain = LocalDomain(
       name: try DomainName("example.com"), recipients: [.init("anna"), .init("boss")], delivery: Self.local,
       postmaster: try Mailbox("boss@example.com"))
     runner = QueueRunner(
       store: isStepped ? SteppedStore(store: store) : store,
-      routes: Self.table([Fixture.alpha: alpha, Fixture.beta: beta, Self.local: local], concurrency, ending),
+      routes: Self.table(
+        [Fixture.alpha: alpha, Fixture.beta: beta, Self.local: local], concurrency, ending,
+        hasExchangers ? exchangers : nil),
       routing: try Routing(domains: hasDomains ? [domain] : [], outbound: .route(Fixture.alpha)), clock: clock,
-      random: SeededRandom(seed: seed), events: events, options: try Fixture.options(change))
+      random: SeededRandom(seed: seed), events: events,
+      options: try Fixture.options {
+        // As after many answers; how a route begins has tests of its own.
+        $0.initialConcurrency = concurrency
+        change(&$0)
+      })
   }
 
   static func table(
     _ deliverers: OrderedDictionary<RouteKey, ScriptedDeliverer>, _ concurrency: Int = 20,
-    _ ending: Route.Ending = .relayed
+    _ ending: Route.Ending = .relayed, _ exchangers: ScriptedDeliverer? = nil
   ) -> RouteTable {
-    RouteTable(
-      deliverers.mapValues { Route(deliverer: $0, maximumConcurrency: concurrency, ending: ending) })
+    let route = { (deliverer: ScriptedDeliverer) in
+      Route(deliverer: deliverer, maximumConcurrency: concurrency, ending: ending)
+    }
+    return RouteTable(deliverers.mapValues(route), exchangers: exchangers.map(route))
   }
 
   /// Runs the runner beside `body`, then stops it. Everything must come to an end.

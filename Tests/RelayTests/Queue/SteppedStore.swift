@@ -51,7 +51,9 @@ struct SteppedStore: QueueStore {
   func commit(_ message: NewMessage, body: any BodyWriter, event: MailEvent) async throws(StoreFault) -> QueuedMessage {
     try await store.commit(message, body: body, event: event)
   }
-  func lanes() async throws(StoreFault) -> [LaneSummary] { try await store.lanes() }
+  func lanes(after: Lane?, limit: Int) async throws(StoreFault) -> [LaneSummary] {
+    try await store.lanes(after: after, limit: limit)
+  }
   func due(in lane: Lane, at moment: UTCInstant, limit: Int) async throws(StoreFault) -> DueMail {
     try await store.due(in: lane, at: moment, limit: limit)
   }
