@@ -169,7 +169,8 @@ let package = Package(
     tests(
       "ConfigurationTests",
       [
-        "Accounts", "Configuration", "DNSRecords", "MailQueue", "MailSyntax", "Relay", "SMTPSessions", "TransportSecurity",
+        "Accounts", "Configuration", "DNSRecords", "MailQueue", "MailSyntax", "Relay", "SMTPSessions",
+        "TransportSecurity",
       ]),
     tests(
       "ControlPlaneTests",
@@ -180,7 +181,8 @@ let package = Package(
     tests(
       "MartletTests",
       [
-        "martlet", "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "Diagnosis", "MailMessage",
+        "martlet", "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "Diagnosis",
+        "MailMessage",
         "MailQueue",
         "MailSyntax", "PasswordHashing", "QueueStorage", "Relay", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
         "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioPosix, orderedCollections,

@@ -13,7 +13,8 @@ extension ConfigurationKey {
     ]
     let outbound = [
       Keys.route.row, Keys.outboundMaildir.row, Keys.sourceAddress.row, Keys.sourceName.row,
-      Keys.floor.row, Keys.floors.row, Keys.ownNames.row, Keys.hostConnections.row, Keys.hostPace.row, Keys.domainPace.row,
+      Keys.floor.row, Keys.floors.row, Keys.ownNames.row, Keys.hostConnections.row, Keys.hostPace.row,
+      Keys.domainPace.row,
       Keys.exchangerPort.row, Keys.smarthostHost.row, Keys.smarthostPort.row,
       Keys.smarthostTLS.row, Keys.smarthostUser.row, Keys.passwordFile.row, Keys.tokenCommand.row, Keys.chunking.row,
     ]

@@ -10,7 +10,8 @@ extension Keys {
       + "that proves the mail server's name. What can't be sent so safely waits; it never falls back.")
   static let floors = Key<TLSFloor>(
     "outbound.tls.domains", .choice, default: "none",
-    "A section: each key is a recipients' domain, or `.` and a domain for all below it, and behind it stands its floor.")
+    "A section: each key is a recipients' domain, or `.` and a domain for all below it, and behind it stands its floor."
+  )
   static let exchangerPort = Key(
     "outbound.mx.port", .count(1...65_535), default: "25", "Another port than everybody's, for a laboratory.")
   static let ownNames = Key(

@@ -29,6 +29,7 @@ public enum InjectedFault: Hashable, Sendable {
 
   /// Every kind there is: the golden table, and what machines and people do.
   public static let allKinds: [InjectedFault] =
-    DeliveryStage.allCases.flatMap { stage in FaultCatalogue.causes.map { .answer(stage, cause: $0.name) } }
+    // A simulated hop is configured, so nothing is looked up for it.
+    DeliveryStage.allCases.filter { $0 != .lookup }.flatMap { stage in FaultCatalogue.causes.map { .answer(stage, cause: $0.name) } }
     + Chaos.allCases.map(InjectedFault.chaos)
 }

@@ -2,9 +2,9 @@ import Foundation
 import MailQueue
 import MailSyntax
 import Relay
-import TransportSecurity
 import SMTPSessions
 import Testing
+import TransportSecurity
 
 @testable import Configuration
 

@@ -251,7 +251,8 @@ extension FaultTests {
       "outbound:\n  route: mx\n  sources:\n    - address: 192.0.2.1\n    - address: 192.0.2.2", without: "outbound",
       "5:16: error: outbound.sources[1]: a second address of the same family / leave one of IPv4 and one of IPv6"),
     FaultRow(
-      "outbound:\n  route: mx\n  tls: {floor: verifed, domains: {example.net: none, bad: encrypt}}", without: "outbound",
+      "outbound:\n  route: mx\n  tls: {floor: verifed, domains: {example.net: none, bad: encrypt}}",
+      without: "outbound",
       "3:16: error: outbound.tls.floor: 'verifed' is not one of opportunistic, encrypt, verified / did you mean 'verified'?",
 
       """

@@ -71,7 +71,7 @@ struct DialerTests {
   @Test("where no address answers, time ends it and the last one is named; of many, so many are tried")
   func silence() async throws {
     let holes = [try await BlackHole(on: house.loops.group), try await BlackHole(on: house.loops.group)]
-    await #expect(throws: DialFault.unreachable("\(holes[1].endpoint): no answer in time")) {
+    await #expect(throws: DialFault.unanswered("\(holes[1].endpoint): no answer in time")) {
       try await dial(.addresses(holes.map(\.endpoint)), timeout: .milliseconds(600))
     }
     await #expect(throws: DialFault.unreachable("no address was tried")) { try await dial(.addresses([])) }

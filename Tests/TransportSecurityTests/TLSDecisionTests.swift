@@ -3,9 +3,11 @@ import TransportSecurity
 
 @Suite("TLSDecision")
 struct TLSDecisionTests {
-  @Test("the floor always counts, and every rule is among the findings", arguments: [
-    (TLSFloor.opportunistic, TLSVerdict.opportunistic), (.encrypt, .encrypt), (.verified, .authenticate),
-  ])
+  @Test(
+    "the floor always counts, and every rule is among the findings",
+    arguments: [
+      (TLSFloor.opportunistic, TLSVerdict.opportunistic), (.encrypt, .encrypt), (.verified, .authenticate),
+    ])
   func floors(floor: TLSFloor, verdict: TLSVerdict) {
     let decision = decide(TLSEvidence(floor: floor, floorOrigin: "outbound.tls.floor"))
     #expect(decision.verdict == verdict)
@@ -21,7 +23,8 @@ struct TLSDecisionTests {
         peerCertificate: CertificateFacts(sha256Fingerprint: [], dnsNames: [], verification: verification))
     }
     let channels: [TLSFacts?] = [
-      nil, facts(.failed(.expired)), facts(.verified(hostName: "mx.example")), facts(.verified(hostName: "other.example")),
+      nil, facts(.failed(.expired)), facts(.verified(hostName: "mx.example")),
+      facts(.verified(hostName: "other.example")),
     ]
     let met = TLSVerdict.allCases.map { verdict in channels.map { verdict.isMet(by: $0, host: "mx.example") } }
     #expect(

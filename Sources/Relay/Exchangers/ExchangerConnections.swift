@@ -70,7 +70,8 @@ final class ExchangerConnections: Sendable {
       let inUse = state.inUse[host] ?? 0
       guard inUse < limits.maximumConnections else { return nil }
       state.inUse[host] = inUse + 1
-      guard let place = state.idle[host]?.lastIndex(where: { $0.lease.conversation.map { $0.isOpen && fits($0) } ?? false })
+      guard
+        let place = state.idle[host]?.lastIndex(where: { $0.lease.conversation.map { $0.isOpen && fits($0) } ?? false })
       else { return Lease(conversation: nil, transactions: 0) }
       state.idleCount -= 1
       return state.idle[host]?.remove(at: place).lease

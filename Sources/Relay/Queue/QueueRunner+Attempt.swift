@@ -40,6 +40,7 @@ extension QueueRunner {
     guard !due.isEmpty else { return Ending(nextDue: queued.map(\.due).min()) }
     let route = route(errand.lane.route)
     let served = together(due, on: route)
+    let mark = served[0].recipient.forwardedFrom
     let watch = BodyWatch()
     let result: DeliveryResult
     if let route {
@@ -64,7 +65,8 @@ extension QueueRunner {
     let ending = try await keep(
       Attempt(
         message: message, recipients: served, result: result, startedAt: startedAt, endedAt: clock.now,
-        ending: route?.ending ?? .finalDelivery, origin: route?.origin ?? .configured, wasCancelled: Task.isCancelled, bodyIsCorrupt: corrupt),
+        ending: route?.ending ?? .finalDelivery, origin: route?.origin ?? .configured, wasCancelled: Task.isCancelled,
+        bodyIsCorrupt: corrupt),
       of: errand, generation: generation)
     let rest = queued.filter { recipient in !served.contains { $0.number == recipient.number } }
     return Ending(

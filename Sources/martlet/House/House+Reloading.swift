@@ -62,7 +62,8 @@ extension House {
     let found = try foundation.resolvers.resolver(for: configuration)
     // The old routes are let go: deliveries under way end on them, and their idle connections end themselves.
     let routes = try RouteTable(
-      configuration, foundation: foundation, resolver: resolver ?? found, clock: clock, random: SystemRandom(), events: log)
+      configuration, foundation: foundation, resolver: resolver ?? found, clock: clock, random: SystemRandom(),
+      events: log)
 
     foundation.resolvers.take(found, for: configuration)
     standing.replace(configuration, routes: routes)

@@ -61,7 +61,8 @@ final class House: Sendable {
   /// Opens the store and binds every listener, or throws with nothing left open.
   static func open(
     _ configuration: Configuration, from source: ConfigurationSource? = nil, relayReach: RoutingReach = .ownDomains,
-    resolver: (any DNSRecords.Resolver)? = nil, log: any EventSink, inherited: [InheritedSocket] = [], segmentSize: ByteCount? = nil
+    resolver: (any DNSRecords.Resolver)? = nil, log: any EventSink, inherited: [InheritedSocket] = [],
+    segmentSize: ByteCount? = nil
   ) async throws -> House {
     let clock = SystemClock()
     let random = SystemRandom()

@@ -15,7 +15,8 @@ import SystemWorld
 extension RouteTable {
   /// Every route that the configuration names, with the deliverer behind it.
   init(
-    _ configuration: Configuration, foundation: HouseFoundation, resolver: (any DNSRecords.Resolver)?, clock: SystemClock,
+    _ configuration: Configuration, foundation: HouseFoundation, resolver: (any DNSRecords.Resolver)?,
+    clock: SystemClock,
     random: SystemRandom, events: any EventSink
   ) throws {
     var routes: OrderedDictionary<RouteKey, Route> = [:]

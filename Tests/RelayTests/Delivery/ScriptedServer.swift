@@ -34,7 +34,8 @@ final class ScriptedServer: Dialer {
   private let wires = Mutex<[ScriptedWire]>([])
 
   init(
-    verified: Bool = true, hostName: String = "smart.example", failsHandshake: Bool = false, _ respond: @escaping Respond
+    verified: Bool = true, hostName: String = "smart.example", failsHandshake: Bool = false,
+    _ respond: @escaping Respond
   ) {
     self.respond = respond
     self.verified = verified

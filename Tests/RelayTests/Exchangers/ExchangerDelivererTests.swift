@@ -11,14 +11,17 @@ import TransportSecurity
 @Suite("ExchangerDeliverer")
 struct ExchangerDelivererTests {
   func deliver(
-    _ internet: ScriptedInternet, rules: DestinationRules = DestinationRules(), to recipients: [String] = ["bob@far.example"]
+    _ internet: ScriptedInternet, rules: DestinationRules = DestinationRules(),
+    to recipients: [String] = ["bob@far.example"]
   ) async throws -> DeliveryResult {
     await internet.deliverer(rules: rules).deliver(try DeliveryFixture(recipients: recipients).job())
   }
 
   @Test("the best host takes it over TLS, and its certificate is judged and recorded though nobody asks for it")
   func best() async throws {
-    let hosts = (ScriptedServer.mailHost("mx1.far.example", tls: .selfSigned), ScriptedServer.mailHost("mx2.far.example"))
+    let hosts = (
+      ScriptedServer.mailHost("mx1.far.example", tls: .selfSigned), ScriptedServer.mailHost("mx2.far.example")
+    )
     let result = try await deliver(ScriptedInternet(hosts.0, hosts.1))
     #expect(describe(result) == ["3 delivered"])
     #expect(result.place.host == "mx1.far.example (192.0.2.1)")
@@ -35,7 +38,8 @@ struct ExchangerDelivererTests {
     let result = try await deliver(ScriptedInternet(first, second))
     #expect(describe(result) == ["3 delivered"])
     #expect(result.place.host == "mx2.far.example (192.0.2.2)")
-    #expect(result.earlier.count == 1 && result.earlier[0].hasPrefix("mx1.far.example (192.0.2.1): \(greeting.prefix(3))"))
+    #expect(
+      result.earlier.count == 1 && result.earlier[0].hasPrefix("mx1.far.example (192.0.2.1): \(greeting.prefix(3))"))
   }
 
   @Test("SMTP-049: with MX records the domain's own address is never used")
@@ -53,7 +57,8 @@ struct ExchangerDelivererTests {
   @Test("SMTP-048, SMTP-050: without MX records the domain itself is asked, at every address of both families")
   func implicit() async throws {
     var zone = ZoneResolver()
-    zone.add(ScriptedInternet.domain, at: [IPAddress("192.0.2.9")!, IPAddress("2001:db8::9")!, IPAddress("192.0.2.8")!])
+    zone.add(
+      ScriptedInternet.domain, at: [IPAddress("192.0.2.9")!, IPAddress("2001:db8::9")!, IPAddress("192.0.2.8")!])
     let server = ScriptedServer.mailHost("far.example")
     let internet = ScriptedInternet(["192.0.2.8": server], zone: zone)
     #expect(describe(try await deliver(internet)) == ["3 delivered"])
@@ -81,7 +86,8 @@ struct ExchangerDelivererTests {
   @Test("a host without an address is passed over; where none has one the mail waits")
   func withoutAddress() async throws {
     var zone = ZoneResolver()
-    zone.add(ScriptedInternet.domain, exchangers: [try DomainName("none.far.example"), try DomainName("mx.far.example")])
+    zone.add(
+      ScriptedInternet.domain, exchangers: [try DomainName("none.far.example"), try DomainName("mx.far.example")])
     zone.add(try DomainName("mx.far.example"), at: [IPAddress("192.0.2.1")!])
     let server = ScriptedServer.mailHost("mx.far.example")
     #expect(describe(try await deliver(ScriptedInternet(["192.0.2.1": server], zone: zone))) == ["3 delivered"])
@@ -100,18 +106,26 @@ struct ExchangerDelivererTests {
     #expect(server.connections.count == 1)
   }
 
-  @Test("where TLS can't be had at one host the next is tried, and the first never hears mail in clear", arguments: [ScriptedServer.TLS.refused, .broken])
+  @Test(
+    "where TLS can't be had at one host the next is tried, and the first never hears mail in clear",
+    arguments: [ScriptedServer.TLS.refused, .broken])
   func otherHostFirst(fault: ScriptedServer.TLS) async throws {
-    let (first, second) = (ScriptedServer.mailHost("mx1.far.example", tls: fault), ScriptedServer.mailHost("mx2.far.example"))
+    let (first, second) = (
+      ScriptedServer.mailHost("mx1.far.example", tls: fault), ScriptedServer.mailHost("mx2.far.example")
+    )
     let result = try await deliver(ScriptedInternet(first, second))
     #expect(describe(result) == ["3 delivered"])
     #expect(result.place.host.hasPrefix("mx2.") && result.place.tls != nil)
     #expect(first.connections.count == 1 && !first.heardMailInClear)
   }
 
-  @Test("where TLS fails on every host, a new connection goes in clear, and the record says why", arguments: [ScriptedServer.TLS.refused, .broken])
+  @Test(
+    "where TLS fails on every host, a new connection goes in clear, and the record says why",
+    arguments: [ScriptedServer.TLS.refused, .broken])
   func clearAtLast(fault: ScriptedServer.TLS) async throws {
-    let (first, second) = (ScriptedServer.mailHost("mx1.far.example", tls: fault), ScriptedServer.mailHost("mx2.far.example", tls: .broken))
+    let (first, second) = (
+      ScriptedServer.mailHost("mx1.far.example", tls: fault), ScriptedServer.mailHost("mx2.far.example", tls: .broken)
+    )
     let result = try await deliver(ScriptedInternet(first, second))
     #expect(describe(result) == ["3 delivered"])
     #expect(result.place.channel == "none (STARTTLS failed on every mail server of far.example)")
@@ -142,10 +156,13 @@ struct ExchangerDelivererTests {
     }
   }
 
-  @Test("a floor that is met lets mail go", arguments: [(TLSFloor.encrypt, ScriptedServer.TLS.selfSigned), (.verified, .verified)])
+  @Test(
+    "a floor that is met lets mail go",
+    arguments: [(TLSFloor.encrypt, ScriptedServer.TLS.selfSigned), (.verified, .verified)])
   func floorMet(floor: TLSFloor, tls: ScriptedServer.TLS) async throws {
     let server = ScriptedServer.mailHost("mx1.far.example", tls: tls)
-    #expect(describe(try await deliver(ScriptedInternet(server), rules: DestinationRules(floor: floor))) == ["3 delivered"])
+    #expect(
+      describe(try await deliver(ScriptedInternet(server), rules: DestinationRules(floor: floor))) == ["3 delivered"])
     #expect(!server.heardMailInClear)
   }
 
@@ -165,7 +182,9 @@ struct ExchangerDelivererTests {
     let gray = ScriptedServer.mailHost("mx1.far.example") { $0.hasPrefix("RCPT") ? .say("450 4.2.0 later\r\n") : nil }
     #expect(describe(try await deliver(ScriptedInternet(gray, second))) == ["3 rcpt reply 450"])
     #expect(second.connections.isEmpty)
-    let leaving = ScriptedServer.mailHost("mx1.far.example") { $0.hasPrefix("MAIL") ? .say("421 4.3.2 closing\r\n") : nil }
+    let leaving = ScriptedServer.mailHost("mx1.far.example") {
+      $0.hasPrefix("MAIL") ? .say("421 4.3.2 closing\r\n") : nil
+    }
     #expect(describe(try await deliver(ScriptedInternet(leaving, second))) == ["3 delivered"])
   }
 
@@ -206,7 +225,9 @@ struct ExchangerDelivererTests {
     let server = ScriptedServer.mailHost("mx1.far.example", tls: .selfSigned)
     var zone = ZoneResolver()
     let host = try DomainName("mx1.far.example")
-    for name in ["far.example", "other.example", "strict.example"] { zone.add(try DomainName(name), exchangers: [host]) }
+    for name in ["far.example", "other.example", "strict.example"] {
+      zone.add(try DomainName(name), exchangers: [host])
+    }
     zone.add(host, at: [IPAddress("192.0.2.1")!])
     let internet = ScriptedInternet(["192.0.2.1": server], zone: zone)
     var rules = DestinationRules()
@@ -236,7 +257,9 @@ struct ExchangerDelivererTests {
     let server = ScriptedServer.mailHost("mx1.far.example")
     let internet = ScriptedInternet(server)
     let slow = internet.deliverer { $0.pace = Pace(perHost: 60) }
-    for _ in 0..<PaceLedger.burst { #expect(describe(await slow.deliver(try DeliveryFixture().job())) == ["3 delivered"]) }
+    for _ in 0..<PaceLedger.burst {
+      #expect(describe(await slow.deliver(try DeliveryFixture().job())) == ["3 delivered"])
+    }
     let result = await slow.deliver(try DeliveryFixture().job())
     #expect(result.busyFor == .seconds(1) && result.outcomes.isEmpty)
   }

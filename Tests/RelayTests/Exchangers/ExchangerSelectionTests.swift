@@ -13,7 +13,8 @@ struct ExchangerSelectionTests {
   static func records(_ entries: [(UInt16, String)]) -> DNSAnswer<MailExchanger> {
     let records = entries.map { preference, host in
       MailExchanger(
-        preference: preference, exchange: host == "." ? .null : (try? DomainName(host)).map { .host($0) } ?? .unusable(host))
+        preference: preference,
+        exchange: host == "." ? .null : (try? DomainName(host)).map { .host($0) } ?? .unusable(host))
     }
     return .records(
       DNSRecordSet(records: records, canonicalName: domain, security: .insecure, timeToLive: .seconds(60)))
@@ -56,7 +57,8 @@ struct ExchangerSelectionTests {
         == ["A.example", "b.example"])
   }
 
-  @Test("SMTP-048: without MX records the domain itself is its mail host; NXDOMAIN is for good, all else is asked again")
+  @Test(
+    "SMTP-048: without MX records the domain itself is its mail host; NXDOMAIN is for good, all else is asked again")
   func withoutRecords() {
     #expect(
       Self.choose(.none(.secure))
@@ -84,7 +86,9 @@ struct ExchangerSelectionTests {
     #expect(
       Self.names(
         Self.choose(
-          Self.records([(10, "a.example"), (20, "MX.example.com"), (20, "b.example"), (30, "c.example")]))) == ["a.example"])
+          Self.records([(10, "a.example"), (20, "MX.example.com"), (20, "b.example"), (30, "c.example")]))) == [
+          "a.example"
+        ])
     #expect(
       Self.choose(Self.records([(10, "mx.example.com"), (20, "a.example")])) == .fault(.onlyOurselves(Self.domain)))
     var generator = RandomSourceGenerator(SeededRandom(seed: 1))
@@ -97,6 +101,7 @@ struct ExchangerSelectionTests {
   @Test("of a domain with very many hosts the best are looked at")
   func bounded() {
     let many = (0..<500).map { (UInt16($0), "h\($0).example") }
-    #expect(Self.names(Self.choose(Self.records(many))) == (0..<ExchangerSelection.maximumHosts).map { "h\($0).example" })
+    #expect(
+      Self.names(Self.choose(Self.records(many))) == (0..<ExchangerSelection.maximumHosts).map { "h\($0).example" })
   }
 }

@@ -92,10 +92,12 @@ struct OutcomeTableTests {
       #expect(OutcomeTable.limitsRecipients(fault, of: .configured))
     }
     #expect(Self.decide(.rcpt, Self.reply(552, "5.3.4")).action == .bounce)
-    #expect(OutcomeTable.limitsRecipients(DeliveryFault(stage: .rcpt, cause: Self.reply(452, "4.5.3")), of: .configured))
+    #expect(
+      OutcomeTable.limitsRecipients(DeliveryFault(stage: .rcpt, cause: Self.reply(452, "4.5.3")), of: .configured))
     #expect(OutcomeTable.limitsRecipients(DeliveryFault(stage: .rcpt, cause: Self.reply(452)), of: .configured))
     #expect(!OutcomeTable.limitsRecipients(DeliveryFault(stage: .mail, cause: Self.reply(452)), of: .configured))
-    #expect(!OutcomeTable.limitsRecipients(DeliveryFault(stage: .rcpt, cause: Self.reply(552, "5.2.2")), of: .configured))
+    #expect(
+      !OutcomeTable.limitsRecipients(DeliveryFault(stage: .rcpt, cause: Self.reply(552, "5.2.2")), of: .configured))
   }
 
   @Test("452 waits and 552 bounces as too big at MAIL, DATA and the final reply (SIZE-004, SIZE-005)")
