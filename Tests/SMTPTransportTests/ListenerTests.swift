@@ -202,14 +202,8 @@ struct ListenerTests {
   @Test("an inherited socket is listened on; what is no listening socket is refused by name")
   func inherited() async throws {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-    let isBound = withUnsafePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
+    let address = try SocketEndpoint(address: .v4(0x7f00_0001), port: 0).socketAddress()
+    let isBound = address.withSockAddr { bind(descriptor, $0, socklen_t($1)) }
     #expect(isBound == 0 && Glibc.listen(descriptor, 16) == 0)
     let server = smtpLikePlayer()
     let (listener, endpoint) = try await house.listen(.clear, server) {
