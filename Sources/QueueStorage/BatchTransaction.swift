@@ -46,6 +46,7 @@ struct BatchTransaction {
       case .move(let number, let old): try move(number, from: old, job.entries)
       case .prune(let moment, let keeping, let limit): try prune(before: moment, keeping: keeping, upTo: limit)
       case .hold(let number, let id, let reason): try hold(number, id, reason)
+      case .reindex: try run("REINDEX", [])
       case .vacuum(let pages): try run("PRAGMA incremental_vacuum(\(pages))", [])
       }
       effects.results.append(.success(()))

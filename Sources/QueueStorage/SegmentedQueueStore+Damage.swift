@@ -24,25 +24,6 @@ extension SegmentedQueueStore {
     let reason = read?.damage ?? "the stored row can't be read: messages has no sound row of number \(number)"
     try await writer.run(.hold(number: number, id: read?.message.id, reason: reason))
   }
-
-  /// Messages that no lane and no listing would lead to.
-  static func unreachable(_ db: Database) throws -> Set<Int64> {
-    let strange = try Int64.fetchSet(
-      db,
-      sql: """
-        SELECT number FROM messages
-        WHERE typeof(id) <> 'text' OR length(id) <> ? OR id GLOB '*[^0-9a-hjkmnp-tv-z]*'
-        """,
-      arguments: [QueueID.characters])
-    let misplaced = try Int64.fetchSet(db, sql: "SELECT number FROM messages WHERE NOT (\(BodyPlace.isPossible))")
-    let laneless = try Int64.fetchSet(
-      db,
-      sql: """
-        SELECT message FROM recipients WHERE typeof(message) = 'integer'
-          AND (coalesce(state, -1) NOT IN (0, 1, 2, 3, 4) OR (state = 0 AND coalesce(priority, -1) NOT IN (0, 1, 2)))
-        """)
-    return strange.union(misplaced).union(laneless)
-  }
 }
 
 extension BodyPlace {

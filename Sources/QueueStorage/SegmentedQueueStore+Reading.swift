@@ -7,25 +7,31 @@ import NIOPosix
 extension SegmentedQueueStore {
   public func lanes(after: Lane?, limit: Int) async throws(StoreFault) -> [LaneSummary] {
     var held: Set<Int64> = []
+    var isRebuilt = false
     while true {
       let (lanes, unnamed) = try await reading { db in try LaneQueries.lanes(db, after: after, limit: limit) }
       guard let unnamed else { return lanes }
       guard let number = unnamed.message, held.insert(number).inserted else {
-        throw indexIsCorrupt(naming: unnamed.message)
+        try await rebuildIndexes(since: unnamed.message, isLastWord: isRebuilt)
+        isRebuilt = true
+        continue
       }
       // Held, it is in no lane any more: each round has one message less.
       try await holdUnreadable(number)
     }
   }
 
-  /// The index names a recipient whose row doesn't say so, or no message at all: holding it changes nothing.
-  private func indexIsCorrupt(naming message: Int64?) -> StoreFault {
+  /// The index names a recipient whose row doesn't say so, or no message at all: holding it changed nothing. What the
+  /// rows say is the truth, so the index is made from them again.
+  private func rebuildIndexes(since message: Int64?, isLastWord: Bool) async throws(StoreFault) {
     let name = message.map { "message number \($0)" } ?? "a message without a number"
+    guard !isLastWord else {
+      standing.alarm("queue-index-corrupt", "queue.sqlite3 has \(name) as queued, and its row can't be held")
+      throw .corrupt(QueueID(acceptedAt: UTCInstant(nanoseconds: 0), random: UInt64(bitPattern: message ?? 0)))
+    }
+    try await writer.run(.reindex)
     standing.alarm(
-      "queue-index-corrupt",
-      "the index recipients_queued of queue.sqlite3 has \(name) as queued, and the recipients' rows don't; stop the "
-        + "server and run: sqlite3 \(folder)/queue.sqlite3 'REINDEX recipients_queued'")
-    return .corrupt(QueueID(acceptedAt: UTCInstant(nanoseconds: 0), random: UInt64(bitPattern: message ?? 0)))
+      "queue-index-rebuilt", "an index of queue.sqlite3 had \(name) as queued, and the recipients' rows don't")
   }
 
   public func due(in lane: Lane, at moment: UTCInstant, limit: Int) async throws(StoreFault) -> DueMail {

@@ -85,10 +85,12 @@ public final class SegmentedQueueStore: QueueStore {
     let path = folder + "/queue.sqlite3"
     let database = try Schema.open(path, readers: options.readerThreads)
     var appender = SegmentAppender(files)
-    let counts: QueueCounts
+    let survey: OpeningSurvey
     do {
-      counts = try SegmentedQueueStore.survey(database, files, &appender)
-      unreachable = try database.read { db in try SegmentedQueueStore.unreachable(db).sorted() }
+      survey = try database.read { db in try OpeningSurvey(db, segmentSize: options.segmentSize.bytes) }
+      unreachable = survey.unreachable
+      try files.survey(live: survey.live.map { ($0.number, $0.bodies, $0.bytes) }, bodies: survey.bodies)
+      if let last = survey.live.last { try appender.resume(last.number, after: last.end) }
       try fileSystem.syncFolder(folder)
       standing.lookAtSpace(atLeastEvery: .zero)
       try standing.keepReserve()
@@ -101,7 +103,7 @@ public final class SegmentedQueueStore: QueueStore {
       throw .database("\(error)")
     }
     writer = StoreWriter(
-      database: database, files: files, standing: standing, counts: counts, appender: appender,
+      database: database, files: files, standing: standing, counts: survey.counts, appender: appender,
       checkpointer: checkpointer, clock: clock, events: events)
     readers = NIOThreadPool(numberOfThreads: options.readerThreads)
     readers.start()
@@ -204,35 +206,6 @@ public final class SegmentedQueueStore: QueueStore {
       throw error
     }
     for body in bodies { body.ended(isKept: true) }
-  }
-
-  /// What the rows name, at open: the segments' live bytes, the files, the numbers of `counts`. A row with an impossible
-  /// place counts as a body without bytes, and its segment as full: nothing is written where its body may lie.
-  private static func survey(
-    _ database: DatabasePool, _ files: SegmentFiles, _ appender: inout SegmentAppender
-  ) throws -> QueueCounts {
-    let (live, bodies, counts) = try database.read { db in
-      let segments = try Row.fetchAll(
-        db,
-        sql: """
-          SELECT segment, count(*), sum(iif(\(BodyPlace.isPossible), length, 0)),
-            max(iif(\(BodyPlace.isPossible), offset + length, \(files.options.segmentSize.bytes)))
-          FROM messages WHERE typeof(segment) = 'integer' AND segment BETWEEN 1 AND \(BodyPlace.highest)
-          GROUP BY segment ORDER BY segment
-          """)
-      let bodies = try Int.fetchSet(
-        db, sql: "SELECT offset FROM messages WHERE segment = 0 AND \(BodyPlace.isPossible)")
-      let messages = try Int.fetchOne(db, sql: "SELECT count(*) FROM messages") ?? 0
-      let queued = try Int.fetchOne(db, sql: "SELECT count(*) FROM recipients WHERE state = 0") ?? 0
-      let held = try Int.fetchOne(db, sql: "SELECT count(*) FROM recipients WHERE \(RowCoding.isHeld)") ?? 0
-      let live = segments.map { row in
-        (number: row[0] as Int, bodies: row[1] as Int, bytes: row[2] as Int, end: row[3] as Int)
-      }
-      return (live, bodies, QueueCounts(messages: messages, recipientsQueued: queued, recipientsHeld: held))
-    }
-    try files.survey(live: live.map { ($0.number, $0.bodies, $0.bytes) }, bodies: bodies)
-    if let last = live.last { try appender.resume(last.number, after: last.end) }
-    return counts
   }
 }
 

@@ -120,7 +120,9 @@ final class StoreWriter: Sendable {
   }
 
   /// Bodies, one sync, one transaction. Failure leaves nothing of the batch, or a stopped store.
-  private func attempt(_ batch: inout [StoreJob]) -> Result<BatchEffects, StoreFault> {
+  private func attempt(
+    _ batch: inout [StoreJob], mayMend: Bool = true
+  ) -> Result<BatchEffects, StoreFault> {
     var placed: [BodyPlace] = []
     do {
       try standing.checkRunning()
@@ -149,9 +151,27 @@ final class StoreWriter: Sendable {
       case let fault as DatabaseError where fault.resultCode == .SQLITE_FULL:
         standing.lower("queue.sqlite3: \(fault.message ?? "the disk is full")")
         return .failure(.spaceLow)
+      case let fault as DatabaseError where fault.isOfIndexAlone && mayMend && mendIndexes(after: fault):
+        return attempt(&batch, mayMend: false)
       default: return .failure(standing.stop("queue.sqlite3: \(error)"))
       }
     }
+  }
+
+  /// The rows are the truth, and an index can be made from them again; mail waits while it is.
+  private func mendIndexes(after fault: DatabaseError) -> Bool {
+    do {
+      try database.writeWithoutTransaction { db in
+        try db.inTransaction(.immediate) {
+          try db.execute(sql: "REINDEX")
+          return .commit
+        }
+      }
+    } catch {
+      return false
+    }
+    standing.alarm("queue-index-rebuilt", "an index of queue.sqlite3 didn't have what its rows say: \(fault)")
+    return true
   }
 
   private func commit(_ batch: [StoreJob]) throws -> BatchEffects {
@@ -188,6 +208,11 @@ final class StoreWriter: Sendable {
   }
 }
 
+extension DatabaseError {
+  /// SQLITE_CORRUPT_INDEX: a row's entry is not where the row says.
+  fileprivate var isOfIndexAlone: Bool { extendedResultCode.rawValue == 779 }
+}
+
 extension StoreFault {
   /// New mail needs a place for its body; an outcome without a report needs none.
   fileprivate var leavesRoomForOutcomes: Bool {
@@ -207,6 +232,8 @@ struct StoreJob: Sendable {
     case move(number: Int64, from: BodyPlace)
     case prune(before: UTCInstant, keeping: Int, upTo: Int)
     case vacuum(pages: Int)
+    /// The indexes are made anew from their rows.
+    case reindex
     /// A message whose row doesn't read, under the id it shall have.
     case hold(number: Int64, id: QueueID?, reason: String)
   }
@@ -237,7 +264,7 @@ struct StoreJob: Sendable {
   var isNewMail: Bool {
     switch work {
     case .commit, .move: true
-    case .record, .prune, .vacuum, .hold: false
+    case .record, .prune, .vacuum, .reindex, .hold: false
     }
   }
 }

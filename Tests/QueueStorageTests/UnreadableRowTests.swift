@@ -282,7 +282,7 @@ struct UnreadableRowTests {
   }
 
   @Test(
-    "in the index of what is queued, though its row is held, ends the asking for lanes: mended, or with an alarm",
+    "in the index of what is queued, though its row is held, is held there too, or has the index made anew",
     .timeLimit(.minutes(1)), arguments: [true, false])
   func indexAlone(_ isMended: Bool) async throws {
     let house = try StoreHouse()
@@ -295,21 +295,31 @@ struct UnreadableRowTests {
       // Under another route holding doesn't find what the index has.
       try db.execute(sql: "UPDATE recipients SET state = 1\(isMended ? "" : ", route = 'elsewhere'") WHERE message = 2")
     }
-    if isMended {
-      #expect(try await store.lanes().map(\.lane.route.rawValue) == ["outbound"])
-    } else {
-      await #expect(throws: StoreFault.self) { try await store.lanes() }
-    }
-    #expect(house.log.alarms == (isMended ? [] : ["queue-index-corrupt"]))
+    #expect(try await store.lanes().map(\.lane.route.rawValue) == ["outbound"])
+    #expect(house.log.alarms == (isMended ? [] : ["queue-index-rebuilt"]))
     #expect(store.condition == .accepting)
+    #expect(try await claim(store).map(\.id) == [id(1), id(3)])
     await store.close()
-    // As the alarm says.
-    let database = try DatabaseQueue(path: house.path + "/queue.sqlite3")
-    try await database.write { db in try db.execute(sql: "REINDEX recipients_queued") }
-    try database.close()
-    let mended = try await house.open()
-    #expect(try await claim(mended).map(\.id) == [id(1), id(3)])
-    await mended.close()
+  }
+
+  @Test(
+    "whose entry in the index is gone has the index made anew, and what was to be written is",
+    arguments: ["route = 'flipped'", "account = 'flipped'", "priority = 2", "due = due + 1"])
+  func indexBesideRow(_ flip: String) async throws {
+    let house = try StoreHouse()
+    let store = try await house.open()
+    for number in 1...3 { try await store.accept(newMessage(number), content(number, bytes: 900)) }
+    try withoutIndex(house.path, "recipients_queued") { db in
+      try db.execute(sql: "UPDATE recipients SET \(flip) WHERE message = 2")
+    }
+    let report = try NewReport(
+      message: newMessage(4, account: nil, from: nil), body: await store.body(content(4, bytes: 30)))
+    try await store.record([change(0, .failed)], of: id(2), reports: [report], events: [])
+    #expect(house.log.alarms == ["queue-index-rebuilt"])
+    #expect(store.condition == .accepting)
+    #expect(try await Set(claim(store).map(\.id)) == [id(1), id(3), id(4)])
+    #expect(try await store.readBody(id(4)) == content(4, bytes: 30))
+    await store.close()
   }
 
   @Test("does not keep a backup from being made; the message is named in it")

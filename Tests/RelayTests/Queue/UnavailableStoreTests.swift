@@ -52,6 +52,21 @@ struct UnavailableStoreTests {
     }
   }
 
+  @Test("a message that couldn't be read once is read again in seconds, and waits for no survey")
+  func readAgain() throws {
+    let house = try QueueHarness { $0.maximumHeldMessages = 0 }
+    house.run { house in
+      await house.later(.seconds(1))
+      let stored = try await house.store(try Fixture.message(1))
+      house.store.setUnavailable { true }
+      house.runner.accepted(stored)
+      await house.later(.seconds(1))
+      house.store.setUnavailable(when: nil)
+      await house.later(.seconds(5))
+      #expect(house.alpha.visits.count == 1)
+    }
+  }
+
   @Test("a body that can't be read puts its message off, and doesn't hold or fail it")
   func bodies() throws {
     let house = try QueueHarness()
