@@ -5,7 +5,7 @@
 #   make check      what a change must pass before it is committed: format, import rules, tests, clean diff
 #   make build      the release binary: .build/release/martlet
 #   make bench      speed beside Postfix, written to Documentation/Performance.md
-#   make test-long  the long lane: power cuts, thousands of idle connections
+#   make test-long  the long lane: power cuts, thousands of idle connections, queues of a million
 #   make fmt        formats the sources in place
 #   make clean      removes everything built or unpacked
 

@@ -20,6 +20,7 @@ import next_hops  # noqa: F401
 import reloads  # noqa: F401
 import names  # noqa: F401
 import durability  # noqa: F401
+import crowds  # noqa: F401
 
 GROUPS = ("clients", "refusals", "hops", "reloads", "dns", "durability", "long")
 EVERYDAY = GROUPS[:-1]
