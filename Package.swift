@@ -106,7 +106,10 @@ let package = Package(
       ["DNSRecords", "MailQueue", "MailSyntax", "Relay", "SMTPSessions", "TransportSecurity", yams]),
     room(
       "ControlPlane",
-      ["MailQueue", "MailSyntax", "Relay", "SMTPGrammar", nioCore, nioPosix, nioFoundation]),
+      [
+        "MailQueue", "MailSyntax", "Relay", "SMTPGrammar", "SMTPSessions", nioCore, nioPosix, nioFoundation, deques,
+        orderedCollections,
+      ]),
     room("Diagnosis", ["MailMessage", "MailSyntax", nioCore]),
     room("SystemWorld", ["MailQueue", "MailSyntax", "Relay", nioCore]),
 
@@ -175,7 +178,8 @@ let package = Package(
     tests(
       "ControlPlaneTests",
       [
-        "ControlPlane", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SMTPGrammar", nioCore, nioPosix,
+        "ControlPlane", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SMTPGrammar", "SMTPSessions", nioCore,
+        nioPosix,
         orderedCollections,
       ]),
     tests(

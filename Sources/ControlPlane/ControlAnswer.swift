@@ -13,6 +13,9 @@ public enum ControlAnswer: Hashable, Sendable {
   /// What was read again: `certificates`, `users`, `configuration`.
   case reloaded([String])
   case backup(BackupFacts)
+  case dialogue(WatchedLine)
+  /// So many lines of dialogues were dropped, since they came faster than they were read.
+  case linesLost(Int)
 }
 
 /// A running server.
@@ -79,8 +82,9 @@ enum AnswerLine: Hashable, Codable {
   case fault(ControlFault)
 
   private enum CodingKeys: String, CodingKey {
-    case message, recipient, event, standing, status, changed, reloaded, backup, end, fault
+    case message, recipient, event, standing, status, changed, reloaded, backup, dialogue, end, fault
     case eventsOmitted = "events_omitted"
+    case linesLost = "lines_lost"
   }
 
   init(from decoder: any Decoder) throws {
@@ -99,6 +103,8 @@ enum AnswerLine: Hashable, Codable {
     case .changed: self = .answer(.changed(try value()))
     case .reloaded: self = .answer(.reloaded(try value()))
     case .backup: self = .answer(.backup(try value()))
+    case .dialogue: self = .answer(.dialogue(try value()))
+    case .linesLost: self = .answer(.linesLost(try value()))
     case .end: self = .end
     case .fault: self = .fault(try value())
     }
@@ -116,6 +122,8 @@ enum AnswerLine: Hashable, Codable {
     case .answer(.changed(let count)): try container.encode(count, forKey: .changed)
     case .answer(.reloaded(let names)): try container.encode(names, forKey: .reloaded)
     case .answer(.backup(let facts)): try container.encode(facts, forKey: .backup)
+    case .answer(.dialogue(let line)): try container.encode(line, forKey: .dialogue)
+    case .answer(.linesLost(let count)): try container.encode(count, forKey: .linesLost)
     case .end: try container.encode(true, forKey: .end)
     case .fault(let fault): try container.encode(fault, forKey: .fault)
     }

@@ -9,6 +9,7 @@ extension ControlRequest {
     case .reload(.everything): RequestRecord("reload")
     case .reload(.users): RequestRecord("reload.users")
     case .backup(let folder): RequestRecord("backup", folder: folder)
+    case .watch(let filter): RequestRecord("watch", dialogues: filter)
     case .queue(.list(let filter, let after, let limit)):
       RequestRecord("queue.list", filter: FilterRecord(filter), after: after?.description, limit: limit)
     case .queue(.show(let id)): RequestRecord("queue.show", id: id.description)
@@ -27,6 +28,7 @@ extension ControlRequest {
         throw ControlFault(.badRequest, "a backup is asked for with the absolute path of its folder")
       }
       self = .backup(to: folder)
+    case "watch": self = .watch(record.dialogues ?? DialogueFilter())
     case "queue.list":
       self = .queue(
         .list(try record.queueFilter(), after: try record.after.map(readID), limit: record.limit ?? 0))
@@ -52,12 +54,15 @@ struct RequestRecord: Codable {
   var after: String?
   var limit: Int?
   var folder: String?
+  var dialogues: DialogueFilter?
 
-  private enum CodingKeys: String, CodingKey, CaseIterable { case version, request, filter, id, after, limit, folder }
+  private enum CodingKeys: String, CodingKey, CaseIterable {
+    case version, request, filter, id, after, limit, folder, dialogues
+  }
 
   init(
     _ request: String, filter: FilterRecord? = nil, id: String? = nil, after: String? = nil, limit: Int? = nil,
-    folder: String? = nil
+    folder: String? = nil, dialogues: DialogueFilter? = nil
   ) {
     version = ControlProtocol.version
     self.request = request
@@ -66,6 +71,7 @@ struct RequestRecord: Codable {
     self.after = after
     self.limit = limit
     self.folder = folder
+    self.dialogues = dialogues
   }
 
   init(from decoder: any Decoder) throws {
@@ -80,6 +86,7 @@ struct RequestRecord: Codable {
     after = try container.decodeIfPresent(String.self, forKey: .after)
     limit = try container.decodeIfPresent(Int.self, forKey: .limit)
     folder = try container.decodeIfPresent(String.self, forKey: .folder)
+    dialogues = try container.decodeIfPresent(DialogueFilter.self, forKey: .dialogues)
   }
 
   func queueFilter() throws(ControlFault) -> QueueFilter { try (filter ?? FilterRecord(QueueFilter())).queueFilter() }
@@ -148,7 +155,7 @@ private struct AnyKey: CodingKey {
   init?(intValue: Int) { nil }
 }
 
-private func refuseUnknownKeys(_ decoder: any Decoder, _ known: [String]) throws {
+func refuseUnknownKeys(_ decoder: any Decoder, _ known: [String]) throws {
   let unknown = try decoder.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue).filter { !known.contains($0) }
   if let first = unknown.min() { throw ControlFault(.badRequest, "\"\(first.prefix(64))\" is no key of a request") }
 }

@@ -7,6 +7,8 @@ public enum ControlRequest: Hashable, Sendable {
   /// A copy of queue and users in a folder that isn't there yet; an absolute path, as the server sees it.
   case backup(to: String)
   case queue(QueueRequest)
+  /// Dialogues as they happen, until either side ends the connection.
+  case watch(DialogueFilter)
 }
 
 /// What is read again.

@@ -111,6 +111,7 @@ public final class ControlServer: Sendable {
         }
         let request = try await request(from: inbound)
         deadline.cancel()
+        if case .watch(let filter) = request { try await watch(filter, of: channel, outbound) }
         for answer in try await handler.answers(to: request, from: peer).prefix(ControlProtocol.maximumAnswers) {
           try ControlProtocol.append(AnswerLine.answer(answer), to: &batch)
           if batch.readableBytes >= ControlServer.batchOctets { try await flush(&batch, to: outbound) }
@@ -124,6 +125,32 @@ public final class ControlServer: Sendable {
   }
 
   private static let batchOctets = 64 << 10
+  /// How often what was seen is sent on: sessions leave lines and wake nobody.
+  private static let watchPause: Duration = .milliseconds(100)
+
+  /// Sends lines of dialogues until the command goes away or the server ends. A command that doesn't read loses lines.
+  private func watch(
+    _ filter: DialogueFilter, of channel: any Channel, _ outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
+  ) async throws(ControlFault) {
+    guard let hub = handler.dialogues else {
+      throw ControlFault(.badRequest, "this server has no sessions that can be watched")
+    }
+    guard let watcher = hub.begin(filter) else {
+      throw ControlFault(.busy, "\(DialogueHub.maximumWatchers) commands are watching; try again when one has ended")
+    }
+    defer { hub.end(watcher) }
+    while channel.isActive, !Task.isCancelled {
+      let (lines, lost) = hub.take(watcher)
+      var batch = ByteBuffer()
+      if lost > 0 { try ControlProtocol.append(AnswerLine.answer(.linesLost(lost)), to: &batch) }
+      for line in lines {
+        try ControlProtocol.append(AnswerLine.answer(.dialogue(line)), to: &batch)
+        if batch.readableBytes >= ControlServer.batchOctets { try await flush(&batch, to: outbound) }
+      }
+      if batch.readableBytes > 0 { try await flush(&batch, to: outbound) }
+      try? await Task.sleep(for: ControlServer.watchPause)
+    }
+  }
 
   private func flush(
     _ batch: inout ByteBuffer, to outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>

@@ -29,7 +29,7 @@ public struct LMTPDeliverer: Deliverer {
   private let delivery: PooledDelivery
 
   public init(
-    _ settings: Settings, dialer: some Dialer, observe: (@Sendable (DialogueLine) -> Void)? = nil
+    _ settings: Settings, dialer: some Dialer, watch: (any DialogueWatch)? = nil
   ) throws(UnprovableHost) {
     let security: ClientPlan.Security
     switch (CleartextPermit.localDelivery(to: settings.target), settings.target) {
@@ -38,14 +38,16 @@ public struct LMTPDeliverer: Deliverer {
     case (nil, .address), (nil, .addresses), (nil, .unixSocket): throw UnprovableHost(target: settings.target)
     }
     var plan = ClientPlan(
-      identity: settings.identity, dialect: .lmtp, security: security, timeouts: settings.timeouts, observe: observe)
+      identity: settings.identity, dialect: .lmtp, security: security, timeouts: settings.timeouts)
     plan.timeouts.idle = settings.pool.idleTime
     let (finished, target) = (plan, settings.target)
     delivery = PooledDelivery(
       name: target.description, pool: ConnectionPool(settings.pool), vouching: .unsaid
     ) {
       () async throws(OpeningFault) in
-      try await ClientConversation.open(finished, to: target, by: dialer)
+      var plan = finished
+      plan.observe = watch?.observer(of: target.description)
+      return try await ClientConversation.open(plan, to: target, by: dialer)
     }
   }
 

@@ -49,7 +49,7 @@ public struct SmarthostDeliverer: Deliverer {
   public init(
     _ settings: Settings, dialer: some Dialer, random: some RandomSource,
     derive: @escaping @Sendable (SCRAMDerivation) async -> SaltedPassword = { $0.run() },
-    observe: (@Sendable (DialogueLine) -> Void)? = nil
+    watch: (any DialogueWatch)? = nil
   ) {
     delivery = PooledDelivery(
       name: settings.host.description, pool: ConnectionPool(settings.pool),
@@ -58,7 +58,7 @@ public struct SmarthostDeliverer: Deliverer {
       () async throws(OpeningFault) in
       var plan = settings.plan
       plan.derive = derive
-      plan.observe = observe
+      plan.observe = watch?.observer(of: settings.host.description)
       if let credential = try await settings.credential() {
         var generator = RandomSourceGenerator(random)
         plan.authentication = ClientPlan.Authentication(

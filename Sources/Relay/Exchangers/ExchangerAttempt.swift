@@ -113,7 +113,7 @@ struct ExchangerAttempt {
       sessions += 1
       do throws(OpeningFault) {
         let conversation = try await ClientConversation.open(
-          plan(security), to: .addresses(left), by: deliverer.dialer)
+          plan(security, to: host), to: .addresses(left), by: deliverer.dialer)
         deliverer.noteReach(of: host.name, isSilent: false)
         guard isOurselves(conversation.greetingName) || isOurselves(conversation.helloName) else { return conversation }
         conversation.leave()
@@ -139,11 +139,11 @@ struct ExchangerAttempt {
     return nil
   }
 
-  private func plan(_ security: ClientPlan.Security) -> ClientPlan {
+  private func plan(_ security: ClientPlan.Security, to host: ExchangerHost) -> ClientPlan {
     let settings = deliverer.settings
     var plan = ClientPlan(
       egress: settings.egress, security: security, usesChunking: settings.usesChunking, timeouts: settings.timeouts,
-      observe: deliverer.observe)
+      observe: deliverer.watch?.observer(of: "\(host)"))
     plan.timeouts.idle = settings.pool.idleTime
     return plan
   }

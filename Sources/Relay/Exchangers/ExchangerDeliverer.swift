@@ -16,12 +16,12 @@ public struct ExchangerDeliverer: Deliverer {
   private let domainPace: PaceLedger
   private let hostPace: PaceLedger
   private let portBlock: PortBlockWatch
-  let observe: (@Sendable (DialogueLine) -> Void)?
+  let watch: (any DialogueWatch)?
 
   /// - Parameter random: shuffles hosts of equal preference.
   public init(
     _ settings: ExchangerSettings, resolver: any Resolver, dialer: any Dialer, clock: any MailClock,
-    random: any RandomSource, events: any EventSink, observe: (@Sendable (DialogueLine) -> Void)? = nil
+    random: any RandomSource, events: any EventSink, watch: (any DialogueWatch)? = nil
   ) {
     self.settings = settings
     lookup = ExchangerLookup(resolver: resolver, own: settings.ownNames, random: random)
@@ -32,7 +32,7 @@ public struct ExchangerDeliverer: Deliverer {
     self.dialer = dialer
     self.clock = clock
     self.events = events
-    self.observe = observe
+    self.watch = watch
   }
 
   /// - Parameter job: its recipients are of one domain; `QueueRunner` sees to that.

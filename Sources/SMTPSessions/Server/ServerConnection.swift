@@ -25,17 +25,22 @@ public final class ServerConnection: WireDelegate {
   private var hasPeerFinished = false
   private var isShuttingDown = false
   private var end: SessionEnd?
+  private var dialogue: ServerDialogue?
   /// The moments after which the peer was too slow.
   private var stepDeadline: Uptime
   private var contentDeadline: Uptime?
 
   /// - Parameter facts: the connection's own part; for implicit TLS the session begins at `tlsEstablished`.
-  public init(wire: any Wire, facts: SessionFacts, conduct: any ServerConduct, settings: ServerSettings) {
+  public init(
+    wire: any Wire, facts: SessionFacts, conduct: any ServerConduct, settings: ServerSettings,
+    watch: (any DialogueWatch)? = nil
+  ) {
     self.wire = wire
     self.conduct = conduct
     self.settings = settings
     session = ServerSession(cleartext: facts, settings: settings)
     stepDeadline = wire.uptime + settings.limits.commandTime
+    dialogue = watch.map { ServerDialogue($0, facts) }
   }
 
   public var facts: SessionFacts { session.facts }
@@ -44,6 +49,7 @@ public final class ServerConnection: WireDelegate {
 
   public func opened() {
     conduct.observe(.connected, session.facts)
+    note("connected from \(facts.peer) to \(facts.local)")
     var nothing = ByteBuffer()
     pump(&nothing)
   }
@@ -66,6 +72,7 @@ public final class ServerConnection: WireDelegate {
     encrypted.tls = proof.facts
     let authentication = facts.role.isSubmission ? conduct.authenticationOffer(encrypted) : nil
     held = ByteBuffer()
+    if isWatched { dialogue?.note(proof.facts.channel, isEncrypted: true) }
     stepDeadline = wire.uptime + settings.limits.commandTime
     // Law 4: a new session. On 465 it has yet to greet, and `opened` tells of it; behind STARTTLS it has greeted already.
     guard facts.role != .submissions else {
@@ -101,6 +108,7 @@ public final class ServerConnection: WireDelegate {
     dropSink()
     held = ByteBuffer()
     conduct.observe(.closed(ended), session.facts)
+    if isWatched { dialogue?.ended(ended, isEncrypted: facts.tls != nil) }
   }
 
   /// The house closes: says 421 as soon as no transaction is under way (RFC 5321 §3.8).
@@ -129,12 +137,29 @@ public final class ServerConnection: WireDelegate {
         finish(.shuttingDown, .shutDown)
         break
       }
-      let action = session.next(&bytes)
+      let action = nextAction(&bytes)
       releaseUnwantedSink()
       guard perform(action) else { break }
     }
     flush()
     settleReading(heldOctets: bytes.readableBytes)
+  }
+
+  private var isWatched: Bool { dialogue?.isWatched == true }
+
+  /// The session's next action; a watch sees what it took.
+  private func nextAction(_ bytes: inout ByteBuffer) -> ServerAction {
+    guard isWatched else { return session.next(&bytes) }
+    let (before, hearing, isEncrypted) = (bytes, session.hearing, facts.tls != nil)
+    let action = session.next(&bytes)
+    dialogue?.heard(
+      before, octets: before.readableBytes - bytes.readableBytes, as: hearing, isEncrypted: isEncrypted)
+    if case .content(let content) = action { dialogue?.heard(content: content.readableBytes) }
+    return action
+  }
+
+  private func note(_ text: @autoclosure () -> String) {
+    if isWatched { dialogue?.note(text(), isEncrypted: facts.tls != nil) }
   }
 
   /// Does what the session asks; false when there is nothing to go on with for now.
@@ -196,6 +221,7 @@ public final class ServerConnection: WireDelegate {
       }
       settle(conduct.recipient(path, parameters, of: transaction, facts)) { $0.answer(.command($1)) }
     case .finishContent:
+      if isWatched { dialogue?.tellContent(isEncrypted: facts.tls != nil) }
       guard let sink else { return answer(.finished(.internalError)) }
       self.sink = nil
       settle(sink.finish()) { $0.answer(.finished($1)) }
@@ -237,6 +263,7 @@ public final class ServerConnection: WireDelegate {
 
   private func say(_ reply: Reply) {
     reply.write(into: &output)
+    if isWatched { dialogue?.said(reply, isEncrypted: facts.tls != nil) }
     stepDeadline = wire.uptime + (sink == nil ? settings.limits.commandTime : settings.limits.contentIdleTime)
     if !reply.code.isPositive { conduct.observe(.refused(reply: reply), session.facts) }
   }

@@ -17,10 +17,7 @@ struct PlaceOptions: ParsableArguments {
     }
   }
 
-  func place() throws -> OperatingPlace {
-    if let config { return OperatingPlace(try ConfigurationSource.loadOrExplain(config)) }
-    return OperatingPlace(dataFolder: URL(filePath: data ?? ".").standardizedFileURL.path())
-  }
+  func place() throws -> OperatingPlace { try OperatingPlace.named(data: data, config: config) }
 }
 
 /// A data folder and what belongs to it.
@@ -44,6 +41,12 @@ struct OperatingPlace {
     dataFolder = isDevelopment ? folder + "/queue" : folder
     usersFile = folder + "/users.json"
     configuration = nil
+  }
+
+  /// The place that a configuration file names, else the folder itself.
+  static func named(data: String?, config: String?) throws -> OperatingPlace {
+    if let config { return OperatingPlace(try ConfigurationSource.loadOrExplain(config)) }
+    return OperatingPlace(dataFolder: URL(filePath: data ?? ".").standardizedFileURL.path())
   }
 
   var socketPath: String { ControlServer.socketPath(inDataFolder: dataFolder) }

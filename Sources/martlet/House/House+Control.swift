@@ -9,6 +9,8 @@ import SystemWorld
 extension House: ControlHandler {
   var queue: QueueControl { QueueControl(store: store, runner: runner) }
 
+  var dialogues: DialogueHub? { foundation.dialogues }
+
   func status() async throws(ControlFault) -> ServerStatus {
     ServerStatus(
       version: Version.current, hostName: configuration.hostName.description,

@@ -1,4 +1,5 @@
 import Configuration
+import ControlPlane
 import MailSyntax
 import Relay
 import SMTPSessions
@@ -9,7 +10,7 @@ extension House {
   /// Opens every listener, or none. Each session begins with what stands at its connection.
   static func listen(
     _ standing: Standing, on loops: TransportLoops, identities: TLSIdentityStore?,
-    ledger: ConnectionLedger, intake: Intake, inherited: [InheritedSocket]
+    ledger: ConnectionLedger, intake: Intake, dialogues: DialogueHub, inherited: [InheritedSocket]
   ) async throws -> [SMTPListener] {
     let configuration = standing.current.configuration
     let random = SystemRandom()
@@ -39,7 +40,7 @@ extension House {
               ServerConnection(
                 wire: wire,
                 facts: SessionFacts(session: SessionID(random.next()), role: role, peer: peer, local: local),
-                conduct: intake, settings: standing.current.settings)
+                conduct: intake, settings: standing.current.settings, watch: dialogues)
             }))
       } catch {
         for open in listeners { await open.stopAccepting() }

@@ -96,7 +96,8 @@ final class House: Sendable {
         let ledger = ConnectionLedger(limits: ConnectionLimits(configuration.limits))
         let standing = Standing(configuration, routes: routes)
         let listeners = try await listen(
-          standing, on: foundation.loops, identities: identities, ledger: ledger, intake: intake, inherited: inherited)
+          standing, on: foundation.loops, identities: identities, ledger: ledger, intake: intake,
+          dialogues: foundation.dialogues, inherited: inherited)
         return House(
           standing: standing, source: source, foundation: foundation, store: store, runner: runner, intake: intake,
           log: log, identities: identities, listeners: listeners, ledger: ledger, resolver: resolver)

@@ -1,6 +1,8 @@
+import ControlPlane
 import NIOCore
 import NIOPosix
 import SMTPTransport
+import SystemWorld
 
 /// What everything else in the house stands on.
 struct HouseFoundation {
@@ -16,6 +18,8 @@ struct HouseFoundation {
   let deliveryThreads = NIOThreadPool(numberOfThreads: HouseFoundation.deliveryThreads)
   /// Empty where the configuration needs no resolver: then nothing is asked of the DNS.
   let resolvers = ResolverPlace()
+
+  let dialogues = DialogueHub(clock: SystemClock())
 
   init() {
     loops = TransportLoops(group: group)

@@ -38,7 +38,8 @@ extension RouteTable {
           hostName: configuration.hostName.description, clock: clock,
           threads: foundation.deliveryThreads)
       case .lmtp(let target):
-        try LMTPDeliverer(LMTPDeliverer.Settings(target: target, identity: identity), dialer: dialer)
+        try LMTPDeliverer(
+          LMTPDeliverer.Settings(target: target, identity: identity), dialer: dialer, watch: foundation.dialogues)
       case .discard: DiscardDeliverer()
       }
     }
@@ -55,7 +56,7 @@ extension RouteTable {
       exchangers = Route(
         deliverer: ExchangerDeliverer(
           ExchangerSettings(configuration), resolver: resolver, dialer: dialer, clock: clock, random: random,
-          events: events),
+          events: events, watch: foundation.dialogues),
         maximumConcurrency: concurrency, ending: .relayed, origin: .exchanger)
     case .local(let destination):
       routes[.outbound] = Route(deliverer: try deliverer(to: destination), maximumConcurrency: concurrency)
@@ -67,7 +68,7 @@ extension RouteTable {
           // Up to tenths of a second of work: no event loop waits for it.
           derive: { derivation in
             (try? await hashing.runIfActive { derivation.run() }) ?? derivation.run()
-          }),
+          }, watch: foundation.dialogues),
         maximumConcurrency: concurrency, ending: .relayed)
     }
     self.init(routes, exchangers: exchangers)
