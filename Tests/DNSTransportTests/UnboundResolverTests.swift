@@ -4,7 +4,8 @@ import Testing
 @testable import DNSRecords
 @testable import DNSTransport
 
-/// Nothing here leaves the process: libunbound itself answers for `localhost` and refuses `invalid` (RFC 6761).
+/// Nothing here leaves the machine: libunbound itself answers for `localhost` and refuses `invalid` (RFC 6761), and for
+/// the rest there is a name server on loopback.
 @Suite("The resolver on libunbound")
 struct UnboundResolverTests {
   private struct Plain: IDNAConverter {
@@ -80,5 +81,64 @@ struct UnboundResolverTests {
         $0.anchors = [TrustAnchor(zone: nil, keyTag: 1, type: "DX", data: ["nonsense"])]
       }
     }
+  }
+
+  private func resolver(
+    asking server: LoopbackNameServer, _ change: (inout UnboundResolver.Settings) -> Void = { _ in }
+  ) throws -> UnboundResolver {
+    try resolver {
+      $0.servers = [server.endpoint]
+      $0.anchors = []
+      change(&$0)
+    }
+  }
+
+  @Test("a look-up that nobody answers ends by its time, and says so")
+  func overdue() async throws {
+    let server = try LoopbackNameServer(timeToLive: nil)
+    let resolver = try resolver(asking: server) { $0.bounds.lookUpTime = .milliseconds(100) }
+    #expect(
+      await resolver.addresses(of: try DomainName("example.org"), family: .v4)
+        == .failed(reason: "no answer within 100ms"))
+  }
+
+  @Test("a cancelled look-up ends at once, before its question was put and after; it counts until libunbound is done")
+  func cancelled() async throws {
+    let server = try LoopbackNameServer(timeToLive: nil)
+    let resolver = try resolver(asking: server) {
+      $0.bounds.lookUpTime = .seconds(3_600)
+      $0.bounds.lookUpsInFlight = 20
+    }
+    let name = try DomainName("example.org")
+    for _ in 0..<20 {
+      let answer = await withTaskGroup(of: DNSAnswer<IPAddress>.self) { group in
+        group.addTask { await resolver.addresses(of: name, family: .v4) }
+        group.cancelAll()
+        return await group.next()
+      }
+      #expect(answer == .failed(reason: "the look-up was cancelled"))
+    }
+    guard case .failed(let reason) = await resolver.addresses(of: name, family: .v4) else {
+      Issue.record("it was answered")
+      return
+    }
+    #expect(reason.contains("no more are taken"))
+  }
+
+  /// DANE-033: what may not be kept is asked for again, and what may be is not.
+  @Test("an answer is kept as long as its TTL says", arguments: [0, 200] as [UInt8])
+  func timeToLive(_ timeToLive: UInt8) async throws {
+    let server = try LoopbackNameServer(timeToLive: timeToLive)
+    let resolver = try resolver(asking: server)
+    let name = try DomainName("example.org")
+    for _ in 0..<3 {
+      guard case .records(let set) = await resolver.addresses(of: name, family: .v4) else {
+        Issue.record("no answer")
+        return
+      }
+      #expect(set.timeToLive == .seconds(Int(timeToLive)))
+      #expect(set.records.map(\.description) == ["192.0.2.1"])
+    }
+    #expect(server.asked == (timeToLive == 0 ? 3 : 1))
   }
 }
