@@ -136,7 +136,8 @@ struct UnboundResolverTests {
         Issue.record("no answer")
         return
       }
-      #expect(set.timeToLive == .seconds(Int(timeToLive)))
+      // What is left of it; how much depends on how busy the machine is.
+      #expect(set.timeToLive <= .seconds(Int(timeToLive)))
       #expect(set.records.map(\.description) == ["192.0.2.1"])
     }
     #expect(server.asked == (timeToLive == 0 ? 3 : 1))

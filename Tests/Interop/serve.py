@@ -18,10 +18,12 @@ LOCAL = "example.org"
 class Serve:
     """A server for example.org, whose mail goes to `maildir`, and with `outbound` as the way to everywhere else.
 
-    `deliver` is a destination as the configuration file writes it. `binary` may be a list: a program that runs Martlet
+    `deliver` is a destination as the configuration file writes it, and so are `outbound`, its whole section, and
+    `aliases`. `binary` may be a list: a program that runs Martlet
     under its eyes, strace for one."""
 
-    def __init__(self, binary, folder, deliver=None, smarthost=None, trust=None, limits="", under=()):
+    def __init__(self, binary, folder, deliver=None, smarthost=None, trust=None, limits="", under=(), outbound=None,
+                 aliases=None):
         self.folder, self.under = folder, list(under)
         self.binary = binary
         self.ports = dict(zip(("submissions", "submission", "relay"), free_ports(3)))
@@ -30,6 +32,7 @@ class Serve:
         self.user, self.password = USER, PASSWORD
         self.maildir = Maildir(folder / "mail")
         chain, key = self.authority.issue("localhost", "IP:127.0.0.1")
+        self.outbound, self.aliases = outbound, aliases
         self.config = folder / "martlet.yaml"
         deliver = deliver or f"{{maildir: {folder}/mail}}"
         self.config.write_text(self.settings(chain, key, deliver, smarthost, trust, limits))
@@ -56,8 +59,11 @@ class Serve:
             f"  {LOCAL}:",
             "    recipients: [alice, bob, postmaster]",
             f"    deliver: {deliver}",
+            *([f"    aliases: {self.aliases}"] if self.aliases else []),
+            f"outbound: {self.outbound}" if self.outbound else "outbound:",
         ]
-        lines += ["outbound:", f"  route: {'smarthost' if smarthost else 'none'}"]
+        if not self.outbound:
+            lines.append(f"  route: {'smarthost' if smarthost else 'none'}")
         if smarthost:
             lines += ["  smarthost:", *(f"    {name}: {value}" for name, value in smarthost.items())]
         lines += ["queue:", "  retry: [1s, 1s, 2s]", "  give_up_after: 1h", limits]

@@ -41,9 +41,9 @@ postlog unix-dgram n - n - 1 postlogd
 class Postfix:
     """A private instance on 127.0.0.1. `starttls` is a port with STARTTLS, `implicit` one with TLS from the first byte.
     With `sasl_socket` both demand AUTH, unless `plain`: then cleartext will do and AUTH is a choice. Mail for `DOMAIN`
-    lands in `maildir`, mail for hold.example stays in the queue. Postfix's master has to be started by root."""
+    lands in `maildir`, mail for hold.example stays in the queue; `transports` says where that of other domains goes. Postfix's master has to be started by root."""
 
-    def __init__(self, folder, sasl_socket=None, plain=False):
+    def __init__(self, folder, sasl_socket=None, plain=False, transports=None):
         if os.geteuid() != 0:
             raise Missing("Postfix needs root to start its processes")
         self.folder = Path(folder)
@@ -62,7 +62,10 @@ class Postfix:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for name in ("data", "mail"):
             shutil.chown(self.folder / name, self.account.pw_name)
-        (self.folder / "etc/main.cf").write_text(self.settings(chain, key, sasl_socket, plain))
+        (self.folder / "etc/main.cf").write_text(
+            self.settings(chain, key, sasl_socket, plain)
+            + (f"transport_maps = inline:{{{' '.join(f'{{{a}={b}}}' for a, b in transports.items())}}}\n"
+               if transports else ""))
         (self.folder / "etc/master.cf").write_text(
             f"127.0.0.1:{self.ports['starttls']} inet n - n - - smtpd\n"
             f"127.0.0.1:{self.ports['implicit']} inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n" + SERVICES)
