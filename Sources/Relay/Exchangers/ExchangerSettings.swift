@@ -13,12 +13,20 @@ public struct ExchangerSettings: Sendable {
   public var pace: Pace
   public var pool: PoolLimits
   public var usesChunking = true
-  public var timeouts = ClientTimeouts()
+  public var timeouts = ExchangerSettings.patience
 
   /// Of the connections of one attempt, so many are made; a domain with more hosts is asked again later.
   public static let maximumSessions = 6
   /// For a connection that is kept for the next message.
   public static let idleTime = Duration.seconds(10)
+
+  /// RFC 5321 §4.5.3.2's times, but for the connection, of which it says nothing: who has several hosts and addresses to
+  /// try doesn't wait long for one that is silent.
+  public static let patience: ClientTimeouts = {
+    var timeouts = ClientTimeouts()
+    timeouts.connect = .seconds(30)
+    return timeouts
+  }()
 
   public init(
     egress: Egress, ownNames: Set<DomainName>, rules: DestinationRules = DestinationRules(), pace: Pace = Pace(),
