@@ -2,7 +2,7 @@ internal import DequeModule
 internal import MailSyntax
 
 /// A dictionary of bounded size: the entry set longest ago makes room. What strangers can fill is kept in one of these.
-struct RecencyTable<Key: Hashable & Sendable, Value: Sendable>: Sendable {
+package struct RecencyTable<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   private struct Entry {
     var value: Value
     var stamp: UInt64
@@ -13,16 +13,16 @@ struct RecencyTable<Key: Hashable & Sendable, Value: Sendable>: Sendable {
   private var history: Deque<(key: Key, stamp: UInt64)> = []
   private var stamp: UInt64 = 0
 
-  init(capacity: Int) {
+  package init(capacity: Int) {
     invariant(capacity > 0, "a table has room for something")
     self.capacity = capacity
   }
 
-  var count: Int { entries.count }
+  package var count: Int { entries.count }
 
-  func value(for key: Key) -> Value? { entries[key]?.value }
+  package func value(for key: Key) -> Value? { entries[key]?.value }
 
-  mutating func set(_ value: Value, for key: Key) {
+  package mutating func set(_ value: Value, for key: Key) {
     stamp &+= 1
     entries[key] = Entry(value: value, stamp: stamp)
     history.append((key, stamp))
@@ -34,9 +34,9 @@ struct RecencyTable<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     }
   }
 
-  mutating func remove(_ key: Key) { entries[key] = nil }
+  package mutating func remove(_ key: Key) { entries[key] = nil }
 
-  mutating func removeAll() {
+  package mutating func removeAll() {
     entries = [:]
     history = []
   }

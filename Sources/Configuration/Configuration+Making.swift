@@ -25,7 +25,8 @@ extension Configuration.Domain {
     deliver: Configuration.Destination
   ) {
     self.init(
-      name: name, recipients: recipients, aliases: [], catchAll: catchAll, postmaster: postmaster, abuse: nil,
+      name: name, recipients: recipients, asksForRecipients: false, aliases: [], catchAll: catchAll,
+      postmaster: postmaster, abuse: nil,
       recipientDelimiter: "+", deliver: deliver)
   }
 }

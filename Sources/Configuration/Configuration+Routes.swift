@@ -40,9 +40,11 @@ extension Configuration {
 
 extension Configuration.Domain {
   var local: LocalDomain {
-    LocalDomain(
+    var domain = LocalDomain(
       name: name, recipients: recipients.map { LocalDomain.Recipient($0) },
       aliases: aliases.map { LocalDomain.Alias($0.localPart, targets: $0.targets) }, catchAll: catchAll,
       delivery: .domain(name), postmaster: postmaster, abuse: abuse, recipientDelimiter: recipientDelimiter)
+    domain.asksForRecipients = asksForRecipients
+    return domain
   }
 }

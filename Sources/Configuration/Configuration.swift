@@ -45,6 +45,8 @@ public struct Configuration: Sendable {
   public struct Domain: Hashable, Sendable {
     public var name: DomainName
     public var recipients: [String]
+    /// The LMTP server is asked who lives here; then `recipients` is empty.
+    public var asksForRecipients = false
     public var aliases: [Alias]
     public var catchAll: Mailbox?
     public var postmaster: Mailbox

@@ -30,7 +30,8 @@ extension ConfigurationReader {
     let place = Configuration.place(of: name)
     if entry.name != name.folded { note(place, at: entry.position) }
     guard let section = section(entry.value, path: "domains.NAME", place: place, at: entry.position) else { return nil }
-    let recipients = readRecipients(in: section)
+    let asks = asksForRecipients(in: section)
+    let recipients = asks ? [] : readRecipients(in: section)
     let aliases = readAliases(of: name, in: section)
     let catchAll = readAddressee(Keys.catchAll, of: name, in: section)
     let abuse = readAddressee(Keys.abuse, of: name, in: section)
@@ -39,6 +40,7 @@ extension ConfigurationReader {
     let delimiter = read(Keys.recipientDelimiter, in: section) ?? .character("+")
     let deliver = readDelivery(in: section)
     guard let postmaster, let deliver else { return nil }
+    if asks { checkAsking(deliver, in: section) }
     warnOfHidden(recipients, aliases, in: section)
     if case .maildir(let path) = deliver, recipients.count > 1, !path.contains("%n") {
       warn(
@@ -46,8 +48,33 @@ extension ConfigurationReader {
         "put %n into the path, where the local part is to stand")
     }
     return Configuration.Domain(
-      name: name, recipients: recipients.map(\.value), aliases: aliases, catchAll: catchAll, postmaster: postmaster,
+      name: name, recipients: recipients.map(\.value), asksForRecipients: asks, aliases: aliases, catchAll: catchAll,
+      postmaster: postmaster,
       abuse: abuse, recipientDelimiter: delimiter.character, deliver: deliver)
+  }
+
+  /// A word in the place of the list; a mailbox of that name stands in a list of one.
+  private func asksForRecipients(in section: Section) -> Bool {
+    guard let entry = section.entry(Keys.recipients.name), case .scalar(let text, _) = entry.value.content else {
+      return false
+    }
+    return text == Keys.askLMTP
+  }
+
+  private mutating func checkAsking(_ deliver: Configuration.Destination, in section: Section) {
+    let place = section.place(of: Keys.recipients.name)
+    switch deliver {
+    case .lmtp: break
+    case .maildir, .discard:
+      fault(
+        "\(place): \(Keys.askLMTP) asks an LMTP server, and this domain's mail goes to none", at: position(of: place),
+        "list the mailboxes, or give deliver: with lmtp")
+    }
+    if section.has(Keys.catchAll.name) {
+      fault(
+        "\(section.place(of: Keys.catchAll.name)): who isn't here is the LMTP server's to say",
+        at: position(of: section.place(of: Keys.catchAll.name)), "leave out either catch_all or \(Keys.askLMTP)")
+    }
   }
 
   private mutating func readRecipients(in section: Section) -> [Placed<String>] {

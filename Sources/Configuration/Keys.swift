@@ -67,7 +67,9 @@ enum Keys {
 
   static let recipients = Key(
     "domains.NAME.recipients", .localPart, isList: true, default: "none",
-    "The mailboxes of the domain, by what stands before the @.")
+    "The mailboxes of the domain, by what stands before the @. The word `\(askLMTP)` in their place has the LMTP server "
+      + "asked at RCPT.")
+  static let askLMTP = "ask-lmtp"
   static let aliases = Key(
     "domains.NAME.aliases", .addressee, isList: true, default: "none",
     "A section: each key is a local part, and behind it stand the addresses its mail goes to. An alias that names "

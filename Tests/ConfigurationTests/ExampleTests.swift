@@ -71,7 +71,7 @@ struct ExampleTests {
     }
     #expect(user == "martlet@example.com")
     #expect(command == ["/usr/local/bin/mail-token", "--account", "martlet@example.com"])
-    #expect(try changed([("# catch_all:", "catch_all:")]).domains[1].catchAll?.description == "office@example.org")
+    #expect(try changed([("# catch_all:", "catch_all:")]).domains[0].catchAll?.description == "bert@example.com")
     let relay = try changed([("    addresses:", "    # addresses:"), ("# inherited:", "inherited:")]).listeners[2]
     #expect(relay.addresses == [] && relay.inherited == ["martlet-relay"])
     #expect(try changed([("# proxy_from:", "proxy_from:")]).listeners[2].trustedProxies.count == 2)

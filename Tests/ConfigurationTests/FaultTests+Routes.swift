@@ -24,6 +24,19 @@ extension FaultTests {
       postmaster: with the address of a person
       """),
     FaultRow(domain("recipients: [Postmaster]", "deliver: discard")),
+    FaultRow(domain("recipients: ask-lmtp", "postmaster: postmaster", "deliver: {lmtp: '127.0.0.1:24'}")),
+    FaultRow(domain("recipients: [ask-lmtp]", "postmaster: ask-lmtp", "deliver: discard")),
+    FaultRow(
+      domain("recipients: ask-lmtp", "postmaster: anna", "catch_all: anna", "deliver:", "  maildir: /m/%n"),
+
+      """
+      3:5: error: domains.example.com.recipients: ask-lmtp asks an LMTP server, and this domain's mail goes to none \
+      / list the mailboxes, or give deliver: with lmtp
+      """,
+      """
+      5:5: error: domains.example.com.catch_all: who isn't here is the LMTP server's to say / leave out either \
+      catch_all or ask-lmtp
+      """),
     FaultRow(domain("aliases: {postmaster: anna, anna: anna@elsewhere.example}", "deliver: discard")),
     FaultRow(
       domain("recipients: postmaster", "postmaster: anna", "deliver: discard"),

@@ -26,7 +26,13 @@ public struct LMTPDeliverer: Deliverer {
     }
   }
 
+  /// Steps of a question about a recipient: somebody waits at RCPT.
+  public static let inquiryStepTime: Duration = .seconds(10)
+  /// Connections that questions about recipients have of their own.
+  public static let inquiryConnections = 2
+
   private let delivery: PooledDelivery
+  let inquiry: PooledInquiry
 
   public init(
     _ settings: Settings, dialer: some Dialer, watch: (any DialogueWatch)? = nil
@@ -49,10 +55,20 @@ public struct LMTPDeliverer: Deliverer {
       plan.observe = watch?.observer(of: target.description)
       return try await ClientConversation.open(plan, to: target, by: dialer)
     }
+    var hasty = plan
+    hasty.timeouts = ClientTimeouts(eachStep: LMTPDeliverer.inquiryStepTime, idle: settings.pool.idleTime)
+    var limits = settings.pool
+    limits.maximumConnections = LMTPDeliverer.inquiryConnections
+    inquiry = PooledInquiry(pool: ConnectionPool(limits)) { [hasty] () async throws(DialogueFault) in
+      try await ClientConversation.open(hasty, to: target, by: dialer)
+    }
   }
 
   public func deliver(_ job: DeliveryJob) async -> DeliveryResult { await delivery.deliver(job) }
 
-  /// Leaves every idle connection by QUIT. What is delivered later fails as cancelled.
-  public func close() async { await delivery.pool.drain() }
+  /// Leaves every idle connection by QUIT. What is delivered or asked later fails as cancelled.
+  public func close() async {
+    await delivery.pool.drain()
+    await inquiry.pool.drain()
+  }
 }

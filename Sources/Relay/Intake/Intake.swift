@@ -106,12 +106,23 @@ public final class Intake: ServerConduct {
     if session.role.isSubmission, case .mailbox(let mailbox) = path, !mailbox.domain.isFullyQualified {
       return .now(refusal(.unqualifiedForwardPath, session))
     }
+    let reception = reception
     if let refusal = reception.routing.route(path, reach: reach(of: session)).refusal {
       return .now(.refused(refusal))
     }
-    guard session.role.isSubmission else { return .now(.accepted) }
-    guard let user = user(of: session) else { return .now(.refused(.authenticationFailed)) }
-    return .now(charge(user, recipients: 1))
+    guard let question = reception.routing.question(path) else { return .now(chargeRecipient(session)) }
+    guard let check = reception.recipientChecks[question.route] else { return .now(.refused(.recipientUnchecked)) }
+    switch check.verdict(on: question.address) {
+    case .now(let verdict): return .now(verdict.refusal.map { .refused($0) } ?? chargeRecipient(session))
+    case .later(let verdict):
+      return .later { await verdict().refusal.map { .refused($0) } ?? self.chargeRecipient(session) }
+    }
+  }
+
+  private func chargeRecipient(_ session: SessionFacts) -> CommandAnswer {
+    guard session.role.isSubmission else { return .accepted }
+    guard let user = user(of: session) else { return .refused(.authenticationFailed) }
+    return charge(user, recipients: 1)
   }
 
   public func beginBody(_ transaction: Transaction, _ session: SessionFacts) -> any BodySink {

@@ -1,4 +1,5 @@
 public import Accounts
+public import MailQueue
 public import MailSyntax
 
 /// How mail comes in: the part of the configuration that Intake reads. A value; a reload makes a new one and swaps it
@@ -8,6 +9,8 @@ public struct Reception: Sendable {
   public var hostName: DomainName
   public var routing: Routing
   public var users: UserDirectory
+  /// Who is asked for the recipients of a route that knows them better than we do.
+  public var recipientChecks: [RouteKey: RecipientCheck] = [:]
   /// How far port 25 reaches; `.anywhere` only where all mail is caught, as in `martlet dev`.
   public var relayReach: RoutingReach
   /// The life of a message in the queue; the first failed attempt behind it is the last.

@@ -46,7 +46,8 @@ struct AliasExpander {
   /// The finished answers of one domain.
   mutating func entries(of domain: LocalDomain) -> DomainEntries {
     var entries = DomainEntries(
-      name: domain.name, delimiter: domain.recipientDelimiter?.asciiValue)
+      name: domain.name, delimiter: domain.recipientDelimiter?.asciiValue,
+      asked: domain.asksForRecipients ? domain.delivery : nil)
     guard let index = domains[domain.name] else { return entries }
     for (folded, recipient) in index.recipients {
       entries.byLocalPart[folded] = .recipient(
@@ -120,6 +121,9 @@ struct AliasExpander {
     } else if let recipient = index.recipients[base] {
       let address = Mailbox(localPart: recipient.localPart + tag, domain: .name(index.domain.name))
       walk.found.append(ResolvedRecipient(address: address, route: recipient.delivery ?? index.domain.delivery))
+    } else if index.domain.asksForRecipients {
+      let address = Mailbox(localPart: base + tag, domain: .name(index.domain.name))
+      walk.found.append(ResolvedRecipient(address: address, route: index.domain.delivery))
     } else if index.aliases[base] != nil {
       faults.append(.loop(source: walk.source, at: target))
     } else {

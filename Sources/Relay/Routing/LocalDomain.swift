@@ -8,6 +8,9 @@ public import MailSyntax
 public struct LocalDomain: Hashable, Sendable {
   public let name: DomainName
   public var recipients: [Recipient]
+  /// Who lives here is known to the server that takes the domain's mail alone: it is asked at RCPT, and each of its
+  /// recipients has the domain's `delivery`.
+  public var asksForRecipients = false
   public var aliases: [Alias]
   /// Takes what no other rule takes. Nil refuses unknown users in the session, which is what a mail server should do:
   /// a domain that accepts everything bounces to forged senders.

@@ -64,6 +64,12 @@ public struct Routing: Sendable {
     return domain.recipients(for: mailbox.localPart).map { .deliver($0) } ?? .unknownUser
   }
 
+  /// Whom to ask another server about before the path is taken: a name of a domain whose recipients aren't listed.
+  public func question(_ path: ForwardPath) -> ResolvedRecipient? {
+    guard case .mailbox(let mailbox) = path, let name = mailbox.domain.name else { return nil }
+    return entries[name]?.question(for: mailbox.localPart)
+  }
+
   /// The address that stands for others, as this house writes it; nil where the path names a recipient itself, or
   /// nobody of ours. What only a catch-all takes stands for where that leads.
   public func alias(_ path: ForwardPath) -> Mailbox? {
@@ -110,17 +116,26 @@ struct DomainEntries: Sendable {
   let delimiter: UInt8?
   var byLocalPart: [String: Entry] = [:]
   var catchAll: [ResolvedRecipient]?
+  /// The route of those who live here by another server's word.
+  var asked: RouteKey?
 
   func recipients(for localPart: String) -> [ResolvedRecipient]? {
-    guard let found = entry(for: localPart) else { return catchAll }
+    guard let found = entry(for: localPart) else { return question(for: localPart).map { [$0] } ?? catchAll }
     return resolved(found.entry, tag: found.tag)
+  }
+
+  func question(for localPart: String) -> ResolvedRecipient? {
+    guard let asked, entry(for: localPart) == nil else { return nil }
+    let (base, tag) = Routing.split(localPart, at: delimiter) ?? (localPart.lowercasedASCII(), "")
+    return ResolvedRecipient(address: Mailbox(localPart: base + tag, domain: .name(name)), route: asked)
   }
 
   func alias(for localPart: String) -> Mailbox? {
     switch entry(for: localPart) {
     case (let base, .targets, _)?: Mailbox(localPart: base, domain: .name(name))
     case (_, .recipient, _)?: nil
-    case nil: catchAll == nil ? nil : Mailbox(localPart: localPart.lowercasedASCII(), domain: .name(name))
+    case nil:
+      catchAll == nil || asked != nil ? nil : Mailbox(localPart: localPart.lowercasedASCII(), domain: .name(name))
     }
   }
 

@@ -28,6 +28,14 @@ public struct ClientTimeouts: Hashable, Sendable {
 
   public init() {}
 
+  /// For questions that somebody waits for: far less than RFC 5321 asks of those who have mail to hand over.
+  public init(eachStep: Duration, idle: Duration) {
+    (connect, greeting, hello, startTLS, handshake) = (eachStep, eachStep, eachStep, eachStep, eachStep)
+    (authentication, mail, recipient, data) = (eachStep, eachStep, eachStep, eachStep)
+    (block, finalReply, farewell) = (eachStep, eachStep, eachStep)
+    self.idle = idle
+  }
+
   /// How long `stage` may last without a whole reply, or a block taken.
   public func duration(of stage: DialogueStage) -> Duration {
     switch stage {

@@ -50,11 +50,11 @@ struct MailTransaction {
     self.transaction = transaction
     self.dialect = dialect
     self.isPipelined = isPipelined
-    self.isChunked = isChunked
+    self.isChunked = isChunked && !transaction.isProbe
     answers = Array(repeating: nil, count: transaction.recipients.count)
     var steps: [Step] = needsReset ? [.reset, .mail] : [.mail]
     steps += transaction.recipients.indices.map(Step.recipient)
-    if !isChunked { steps.append(.data) }
+    if !isChunked && !transaction.isProbe { steps.append(.data) }
     unsent = steps[...]
   }
 
@@ -150,6 +150,7 @@ struct MailTransaction {
     // Already settled: a server that takes a recipient but not the sender has taken nothing.
     guard answers[index] == nil else { return }
     if reply.code.isPositive {
+      if transaction.isProbe { answers[index] = .taken(reply) }
       accepted.append(index)
     } else {
       answers[index] = .fault(DialogueFault(.recipient, .reply(reply)))

@@ -55,6 +55,7 @@ extension Transaction {
       needed.envelopeID = nil
     }
     var fitted = Transaction(reversePath: reversePath, parameters: needed)
+    fitted.isProbe = isProbe
     fitted.recipients =
       offered.offersDeliveryStatusNotifications
       ? recipients : recipients.map { Recipient(path: $0.path, parameters: RecipientParameters()) }

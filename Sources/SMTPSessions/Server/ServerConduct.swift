@@ -44,6 +44,8 @@ public struct Transaction: Hashable, Sendable {
   public let reversePath: ReversePath
   public let parameters: MailParameters
   public var recipients: [Recipient] = []
+  /// A client asks whether the recipients would be taken, and sends no message.
+  public var isProbe = false
 
   public struct Recipient: Hashable, Sendable {
     public let path: ForwardPath

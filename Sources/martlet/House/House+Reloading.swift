@@ -64,6 +64,7 @@ extension House {
     let routes = try RouteTable(
       configuration, foundation: foundation, resolver: resolver ?? found, clock: clock, random: SystemRandom(),
       events: log)
+    reception.recipientChecks = routes.recipientChecks(configuration, clock: clock, events: log)
 
     foundation.resolvers.take(found, for: configuration)
     standing.replace(configuration, routes: routes)

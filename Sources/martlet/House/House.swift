@@ -84,10 +84,12 @@ final class House: Sendable {
         let runner = QueueRunner(
           store: store, routes: routes, routing: routing, clock: clock, random: random, events: log,
           options: QueueRunner.Options(configuration))
+        var reception = Reception(
+          hostName: configuration.hostName, routing: routing, users: users, relayReach: relayReach,
+          giveUpAfter: configuration.queue.giveUpAfter)
+        reception.recipientChecks = routes.recipientChecks(configuration, clock: clock, events: log)
         let intake = Intake(
-          reception: Reception(
-            hostName: configuration.hostName, routing: routing, users: users, relayReach: relayReach,
-            giveUpAfter: configuration.queue.giveUpAfter),
+          reception: reception,
           store: store, authenticator: try await authenticator(users, configuration, foundation), clock: clock,
           random: random, memory: MemoryBudget(limit: configuration.limits.memoryInFlight.bytes), events: log,
           commit: { [runner] message, body, event throws(StoreFault) in

@@ -97,6 +97,22 @@ extension ExchangerSettings {
   }
 }
 
+extension RouteTable {
+  /// For the domains whose recipients aren't listed: the server behind the domain's route, and what it has said. A new
+  /// table has forgotten all of it, so that a reload lets a new mailbox in at once.
+  func recipientChecks(
+    _ configuration: Configuration, clock: SystemClock, events: any EventSink
+  ) -> [RouteKey: RecipientCheck] {
+    var checks: [RouteKey: RecipientCheck] = [:]
+    for domain in configuration.domains where domain.asksForRecipients {
+      let key = RouteKey.domain(domain.name)
+      guard let authority = self[key]?.deliverer as? any RecipientAuthority else { continue }
+      checks[key] = RecipientCheck(authority, route: key, clock: clock, events: events)
+    }
+    return checks
+  }
+}
+
 extension SmarthostDeliverer.Settings {
   init(_ smarthost: Configuration.Smarthost, egress: Egress) throws {
     self.init(

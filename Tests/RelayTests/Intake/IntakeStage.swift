@@ -19,7 +19,10 @@ final class IntakeStage {
   private let wire = Wire()
   private let connection: ServerConnection
 
-  init(_ role: ListenerRole, quota: QuotaLimits = QuotaLimits(), memory octets: Int = 1 << 20) throws {
+  init(
+    _ role: ListenerRole, quota: QuotaLimits = QuotaLimits(), memory octets: Int = 1 << 20,
+    asking authority: (any RecipientAuthority)? = nil
+  ) throws {
     let clock = StoppedClock()
     let random = SeededRandom(seed: 1)
     let verifier = PlainVerifier()
@@ -35,11 +38,20 @@ final class IntakeStage {
         .init("info", targets: [try Mailbox("bob@example.com")]),
         .init("away", targets: [try Mailbox("dave@elsewhere.example")]),
       ], delivery: RouteKey(rawValue: "domain/example.com"), postmaster: try Mailbox("postmaster@example.com"))
-    let reception = Reception(
+    let asked = RouteKey(rawValue: "domain/far.example")
+    var far = LocalDomain(
+      name: try DomainName("far.example"), aliases: [.init("all", targets: [try Mailbox("x@far.example")])],
+      delivery: asked, postmaster: try Mailbox("boss@far.example"))
+    far.asksForRecipients = true
+    var reception = Reception(
       hostName: try DomainName("mail.example.com"),
-      routing: try Routing(domains: [domain], outbound: .route(.outbound)), users: users)
+      routing: try Routing(
+        domains: authority == nil ? [domain] : [domain, far], outbound: .route(.outbound)), users: users)
     store = ModelQueueStore(clock: clock, events: events)
     memory = MemoryBudget(limit: octets)
+    if let authority {
+      reception.recipientChecks[asked] = RecipientCheck(authority, route: asked, clock: clock, events: events)
+    }
     intake = Intake(
       reception: reception, store: store,
       authenticator: Authenticator(
