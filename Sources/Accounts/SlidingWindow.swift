@@ -1,8 +1,8 @@
-internal import MailSyntax
+package import MailSyntax
 
 /// A count over the last `bucket` × `buckets`, kept in one bucket more: never too low in any window of that length,
 /// and too high by at most what fell into one bucket.
-struct SlidingWindow: Hashable, Sendable {
+package struct SlidingWindow: Hashable, Sendable {
   private let bucketNanoseconds: Int64
   /// Oldest first.
   private var counts: [Int]
@@ -10,13 +10,13 @@ struct SlidingWindow: Hashable, Sendable {
   private var newest: Int64 = .min
   private var total = 0
 
-  init(bucket: Duration, buckets: Int) {
+  package init(bucket: Duration, buckets: Int) {
     invariant(bucket > .zero && buckets > 0, "a window has a length")
     bucketNanoseconds = bucket.nanoseconds
     counts = Array(repeating: 0, count: buckets + 1)
   }
 
-  mutating func advance(to now: Uptime) {
+  package mutating func advance(to now: Uptime) {
     let current = max(now.nanoseconds, 0) / bucketNanoseconds
     guard current > newest else { return }
     let steps = newest < 0 ? counts.count : Int(min(current - newest, Int64(counts.count)))
@@ -27,14 +27,14 @@ struct SlidingWindow: Hashable, Sendable {
   }
 
   /// `advance` first.
-  mutating func add(_ count: Int) {
+  package mutating func add(_ count: Int) {
     invariant(count >= 0, "a quota isn't charged a negative count")
     counts[counts.count - 1] = saturatingSum(counts[counts.count - 1], count)
     total = saturatingSum(total, count)
   }
 
   /// `nil` where `count` more stays within `limit`, else how long until it would. `advance` first.
-  func wait(toAdd count: Int, within limit: Int, at now: Uptime) -> Duration? {
+  package func wait(toAdd count: Int, within limit: Int, at now: Uptime) -> Duration? {
     var left = saturatingSum(total, count)
     guard left > limit else { return nil }
     let full = Duration.nanoseconds(bucketNanoseconds) * counts.count

@@ -175,6 +175,8 @@ public struct Configuration: Sendable {
     public var session: ServerLimits
     public var connections: Int
     public var connectionsPerAddress: Int
+    /// 0 sets no limit.
+    public var connectionsPerAddressPerMinute: Int
     public var handshakesPerAddressPerMinute: Int
     public var memoryInFlight: ByteCount
   }
@@ -233,8 +235,8 @@ extension Configuration.Queue {
 extension Configuration.Limits {
   public init() {
     self.init(
-      session: ServerLimits(), connections: 10_000, connectionsPerAddress: 200, handshakesPerAddressPerMinute: 600,
-      memoryInFlight: .mebibytes(256))
+      session: ServerLimits(), connections: 10_000, connectionsPerAddress: 200,
+      connectionsPerAddressPerMinute: 0, handshakesPerAddressPerMinute: 600, memoryInFlight: .mebibytes(256))
   }
 }
 

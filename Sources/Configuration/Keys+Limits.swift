@@ -54,6 +54,9 @@ extension Keys {
       "connections_per_address", \.connectionsPerAddress, 1...1_000_000, nil,
       "Of them from one IPv4 address or one IPv6 /64."),
     limit(
+      "connections_per_address_per_minute", \.connectionsPerAddressPerMinute, 0...1_000_000, nil,
+      "Connections that one IPv4 address or one IPv6 /64 may begin in a minute; more hear 421. 0 sets no limit."),
+    limit(
       "handshakes_per_address_per_minute", \.handshakesPerAddressPerMinute, 1...1_000_000, nil,
       "TLS handshakes that one IPv4 address or one IPv6 /64 may begin in a minute."),
   ]

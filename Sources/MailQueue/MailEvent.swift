@@ -20,6 +20,7 @@ public struct MailEvent: Hashable, Sendable {
     case authenticationFailed = "auth.failed"
     case commandRefused = "command.refused"
     case wrongWrapper = "session.wrong-wrapper"
+    case addressLimited = "session.address-limited"
     // A message
     case accepted = "message.accepted"
     case delivered = "recipient.delivered"

@@ -97,7 +97,8 @@ final class Ledger: @unchecked Sendable {
       else { return nil }
       return Entry(id: id, address: mailbox)
     case .accepted, .deferred, .held, .released, .rescheduled, .reported, .delayReported, .doubleBounce, .sessionOpened,
-      .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused, .wrongWrapper, .started,
+      .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused, .wrongWrapper,
+      .addressLimited, .started,
       .stopping, .stopped, .reloaded, .dnssecProven, .alarm:
       return nil
     }

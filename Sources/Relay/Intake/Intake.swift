@@ -26,6 +26,7 @@ public final class Intake: ServerConduct {
   private struct State {
     var reception: Reception
     var quotas = QuotaTable()
+    var addresses = AddressTable()
   }
 
   public init(
@@ -51,7 +52,20 @@ public final class Intake: ServerConduct {
     await authenticator.replace(reception.users)
   }
 
-  public func connected(_ session: SessionFacts) -> Prompt<ConnectAnswer> { .now(.welcome) }
+  public func connected(_ session: SessionFacts) -> Prompt<ConnectAnswer> {
+    let now = clock.uptime
+    let verdict = state.withLock { state in
+      state.addresses.connected(
+        session.peer.address, mayRest: !session.role.isSubmission,
+        limit: state.reception.connectionsPerAddressPerMinute, at: now)
+    }
+    switch verdict {
+    case .welcome: return .now(.welcome)
+    case .turnedAway(let reason, let isNews):
+      if isNews { events.record(MailEvent(reason, session)) }
+      return .now(.turnAway(.addressLimited))
+    }
+  }
 
   // MARK: AUTH
 
@@ -130,7 +144,26 @@ public final class Intake: ServerConduct {
   }
 
   public func observe(_ event: SessionEvent, _ session: SessionFacts) {
+    // One line a minute tells of all that are turned away (`connected`); each would be a line of its own, and a flood's.
+    guard !isOfLimited(event, session) else { return }
+    if case .closed(.tooManyRefusals) = event, !session.role.isSubmission {
+      let now = clock.uptime
+      state.withLock { $0.addresses.rest(session.peer.address, at: now) }
+    }
     if let event = MailEvent(event, session) { events.record(event) }
+  }
+
+  private func isOfLimited(_ event: SessionEvent, _ session: SessionFacts) -> Bool {
+    switch event {
+    case .refused(let reply): reply == .addressLimited
+    case .connected, .closed(.turnedAway):
+      state.withLock { [now = clock.uptime] state in
+        state.addresses.isLimited(
+          session.peer.address, mayRest: !session.role.isSubmission,
+          limit: state.reception.connectionsPerAddressPerMinute, at: now)
+      }
+    case .tlsEstablished, .authenticated, .authenticationFailed, .wrongWrapper, .badProxyHeader, .closed: false
+    }
   }
 
   // MARK: What the answers rest on
@@ -205,6 +238,8 @@ extension Reply {
     451, EnhancedStatusCode(.persistentTransient, 3, 0), "configuration changed meanwhile, send it again")
   static let tooManyTargets = Reply(
     452, EnhancedStatusCode(.persistentTransient, 5, 3), "too many recipients behind these aliases")
+  static let addressLimited = Reply(
+    421, EnhancedStatusCode(.persistentTransient, 7, 0), "too much from your address, try again later")
   static let mailLoop = Reply(
     554, Addressees.loopStatus, "mail loop: the message has been to this address before (Delivered-To)")
   static let authenticationThrottled = Reply(

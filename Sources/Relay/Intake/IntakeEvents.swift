@@ -72,6 +72,14 @@ extension MailEvent {
     }
   }
 
+  /// `session.address-limited`: said once a minute for an address, whatever it tries.
+  init(_ reason: AddressTable.Reason, _ session: SessionFacts) {
+    self.init(
+      .addressLimited,
+      [Field("session", .text(session.session.description)), Field("what", .text(reason.rawValue))]
+        + MailEvent.connection(session))
+  }
+
   /// ITLS-010: every line of a session says how it is encrypted.
   private static func connection(_ session: SessionFacts) -> [Field] {
     [

@@ -11,6 +11,8 @@ public struct Reception: Sendable {
   public var users: UserDirectory
   /// Who is asked for the recipients of a route that knows them better than we do.
   public var recipientChecks: [RouteKey: RecipientCheck] = [:]
+  /// Connections that one address may begin in a minute; 0 sets no limit.
+  public var connectionsPerAddressPerMinute = 0
   /// How far port 25 reaches; `.anywhere` only where all mail is caught, as in `martlet dev`.
   public var relayReach: RoutingReach
   /// The life of a message in the queue; the first failed attempt behind it is the last.

@@ -55,6 +55,7 @@ enum DevelopmentLog {
       let user = event.plain("user").map { "for \($0)" } ?? "without a name"
       return ("no login", [user, event.channel])
     case .wrongWrapper: return ("mistake", [mistake(event.text("what")), event.channel])
+    case .addressLimited: return ("limited", [event.text("what"), event.channel])
     case .sessionClosed: return closing(event)
     case .alarm:
       return ("alarm", [[event.plain("what"), event.plain("reason")].compactMap { $0 }.joined(separator: ": ")])

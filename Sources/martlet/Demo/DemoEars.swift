@@ -48,7 +48,8 @@ final class DemoEars: Sendable {
       case .deferred, .failed:
         throw DemoFault.notDelivered("\(word.house): \(word.event.text("result"))")
       case .delivered, .sessionOpened, .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed,
-        .commandRefused, .wrongWrapper, .accepted, .held, .released, .rescheduled, .removed, .reported, .delayReported,
+        .commandRefused, .wrongWrapper, .addressLimited, .accepted, .held, .released, .rescheduled, .removed, .reported,
+        .delayReported,
         .doubleBounce, .started, .stopping, .stopped, .reloaded, .dnssecProven, .alarm:
         break
       }

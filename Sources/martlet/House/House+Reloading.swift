@@ -60,6 +60,7 @@ extension House {
     reception.users = try UserFiles.load(configuration.usersFile)
     reception.giveUpAfter = configuration.queue.giveUpAfter
     let found = try foundation.resolvers.resolver(for: configuration)
+    reception.connectionsPerAddressPerMinute = configuration.limits.connectionsPerAddressPerMinute
     // The old routes are let go: deliveries under way end on them, and their idle connections end themselves.
     let routes = try RouteTable(
       configuration, foundation: foundation, resolver: resolver ?? found, clock: clock, random: SystemRandom(),

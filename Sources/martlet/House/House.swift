@@ -87,6 +87,7 @@ final class House: Sendable {
         var reception = Reception(
           hostName: configuration.hostName, routing: routing, users: users, relayReach: relayReach,
           giveUpAfter: configuration.queue.giveUpAfter)
+        reception.connectionsPerAddressPerMinute = configuration.limits.connectionsPerAddressPerMinute
         reception.recipientChecks = routes.recipientChecks(configuration, clock: clock, events: log)
         let intake = Intake(
           reception: reception,

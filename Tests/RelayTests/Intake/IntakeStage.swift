@@ -21,9 +21,8 @@ final class IntakeStage {
 
   init(
     _ role: ListenerRole, quota: QuotaLimits = QuotaLimits(), memory octets: Int = 1 << 20,
-    asking authority: (any RecipientAuthority)? = nil
+    asking authority: (any RecipientAuthority)? = nil, clock: any MailClock = StoppedClock()
   ) throws {
-    let clock = StoppedClock()
     let random = SeededRandom(seed: 1)
     let verifier = PlainVerifier()
     let alice = User(
@@ -88,6 +87,15 @@ final class IntakeStage {
     }
     if connection.facts.role.isSubmission { _ = await say("AUTH PLAIN AGFsaWNlAHdvbmRlcmxhbmQ=\r\n") }
   }
+
+  func limit(connectionsPerMinute limit: Int) async {
+    var reception = intake.reception
+    reception.connectionsPerAddressPerMinute = limit
+    await intake.replace(reception)
+  }
+
+  /// The wire is gone.
+  func close() { connection.closed(nil) }
 
   func say(_ text: String) async -> String { await say(Array(text.utf8)) }
 

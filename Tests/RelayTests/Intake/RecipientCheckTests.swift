@@ -45,14 +45,6 @@ struct RecipientCheckTests {
     }
   }
 
-  private final class HandClock: MailClock {
-    let moment = Mutex(Duration.zero)
-    var now: UTCInstant { UTCInstant(seconds: 0) }
-    var uptime: Uptime { Uptime(nanoseconds: 0) + moment.withLock { $0 } }
-    func sleep(until deadline: Uptime) async {}
-    func advance(_ duration: Duration) { moment.withLock { $0 += duration } }
-  }
-
   private func value(_ prompt: Prompt<RecipientVerdict>) async -> RecipientVerdict {
     switch prompt {
     case .now(let verdict): verdict
