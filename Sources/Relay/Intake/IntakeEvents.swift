@@ -67,8 +67,11 @@ extension MailEvent {
         .wrongWrapper,
         [name, Field("what", .text("bad-proxy-header")), Field("reason", .text(reason))]
           + MailEvent.connection(session))
-    case .closed(let end):
-      self.init(.sessionClosed, [name, Field("end", .text(end.rawValue))] + MailEvent.connection(session))
+    case .closed(let end, let reason):
+      self.init(
+        .sessionClosed,
+        [name, Field("end", .text(end.rawValue))] + (reason.map { [Field("reason", .text($0))] } ?? [])
+          + MailEvent.connection(session))
     }
   }
 

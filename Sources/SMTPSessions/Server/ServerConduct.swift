@@ -100,7 +100,8 @@ public enum SessionEvent: Hashable, Sendable {
   case wrongWrapper(WrongWrapper)
   /// A trusted proxy did not begin with a good PROXY header: what was wrong with it. There is no session then.
   case badProxyHeader(String)
-  case closed(SessionEnd)
+  /// `reason`: what the wire says, such as TLS's own words for a handshake that failed.
+  case closed(SessionEnd, reason: String? = nil)
 }
 
 /// A client that speaks another protocol than the port's, by name.

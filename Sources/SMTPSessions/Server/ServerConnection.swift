@@ -103,11 +103,12 @@ public final class ServerConnection: WireDelegate {
   }
 
   public func closed(_ fault: WireFault?) {
+    let reason = end == nil ? fault?.reason : nil
     let ended = end ?? SessionEnd(fault, peerHadFinished: hasPeerFinished)
     end = ended
     dropSink()
     held = ByteBuffer()
-    conduct.observe(.closed(ended), session.facts)
+    conduct.observe(.closed(ended, reason: reason), session.facts)
     if isWatched { dialogue?.ended(ended, isEncrypted: facts.tls != nil) }
   }
 
@@ -311,16 +312,5 @@ public final class ServerConnection: WireDelegate {
     guard shouldPause != isReadingPaused else { return }
     isReadingPaused = shouldPause
     if shouldPause { wire.pauseReading() } else { wire.resumeReading() }
-  }
-}
-
-extension SessionEnd {
-  fileprivate init(_ fault: WireFault?, peerHadFinished: Bool) {
-    switch fault {
-    case .handshakeFailed, .certificateRefused, .obsoleteTLS: self = .handshakeFailed
-    case .reset: self = .lost
-    case .peerClosed: self = .peerClosed
-    case nil: self = peerHadFinished ? .peerClosed : .lost
-    }
   }
 }

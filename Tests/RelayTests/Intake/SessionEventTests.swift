@@ -41,6 +41,13 @@ struct SessionEventTests {
     #expect(event["mechanism"] == .text("LOGIN") && event["user"] == .text("alice"))
   }
 
+  @Test("a failed handshake is told with TLS's reason, a good end without one")
+  func endReason() throws {
+    let failed = try #require(MailEvent(.closed(.handshakeFailed, reason: "no shared cipher"), facts(tls: nil)))
+    #expect(failed["end"] == .text("handshake-failed") && failed["reason"] == .text("no shared cipher"))
+    #expect(try #require(MailEvent(.closed(.quit), facts(tls: nil)))["reason"] == nil)
+  }
+
   @Test("a proxy's bad header is told with the listener, the proxy's address and what was wrong")
   func proxyHeader() throws {
     let event = try #require(MailEvent(.badProxyHeader("the PROXY header has 9000 octets"), facts(tls: nil)))

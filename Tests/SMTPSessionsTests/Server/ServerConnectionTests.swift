@@ -57,6 +57,20 @@ struct ServerConnectionTests {
     #expect(stage.events.last == .closed(.injection))
   }
 
+  @Test("what ends a connection is told with the wire's own words, unless the session had ended it")
+  func endReason() throws {
+    let failed = try Stage(role: .submissions, opens: false)
+    failed.connection.closed(.handshakeFailed("no shared cipher"))
+    #expect(failed.events.last == .closed(.handshakeFailed, reason: "no shared cipher"))
+    let obsolete = try Stage(role: .submissions, opens: false)
+    obsolete.connection.closed(.obsoleteTLS)
+    #expect(obsolete.events.last == .closed(.handshakeFailed, reason: "the client offers nothing newer than TLS 1.1"))
+    let left = try Stage(role: .relay)
+    _ = left.say("QUIT\r\n")
+    left.connection.closed(.reset("gone"))
+    #expect(left.events.last == .closed(.quit))
+  }
+
   @Test("STLS-007: after TLS nothing is known of what was said in clear")
   func forgetting() throws {
     let stage = try Stage(role: .relay)
