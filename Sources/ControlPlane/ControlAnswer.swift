@@ -26,6 +26,12 @@ public struct ServerStatus: Hashable, Sendable, Codable {
   public let startedAt: Timestamp
   public let listeners: [Listener]
   public let queue: QueueStanding
+  /// Routes that rest, those that end soonest first.
+  public let restingRoutes: [RestingRouteFacts]
+  /// Further routes that rest.
+  public let moreRestingRoutes: Int
+  public let alarms: [AlarmFacts]
+  public let lastError: ErrorFacts?
 
   public struct Listener: Hashable, Sendable, Codable {
     public let role: String
@@ -38,7 +44,10 @@ public struct ServerStatus: Hashable, Sendable, Codable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case version, listeners, queue
+    case version, listeners, queue, alarms
+    case restingRoutes = "resting_routes"
+    case moreRestingRoutes = "more_resting_routes"
+    case lastError = "last_error"
     case hostName = "hostname"
     case processID = "pid"
     case startedAt = "started_at"
@@ -46,7 +55,8 @@ public struct ServerStatus: Hashable, Sendable, Codable {
 
   public init(
     version: String, hostName: String, processID: Int32, startedAt: Timestamp, listeners: [Listener],
-    queue: QueueStanding
+    queue: QueueStanding, restingRoutes: [RestingRouteFacts] = [], moreRestingRoutes: Int = 0,
+    alarms: [AlarmFacts] = [], lastError: ErrorFacts? = nil
   ) {
     self.version = version
     self.hostName = hostName
@@ -54,6 +64,54 @@ public struct ServerStatus: Hashable, Sendable, Codable {
     self.startedAt = startedAt
     self.listeners = listeners
     self.queue = queue
+    self.restingRoutes = restingRoutes
+    self.moreRestingRoutes = moreRestingRoutes
+    self.alarms = alarms
+    self.lastError = lastError
+  }
+}
+
+/// A route that rests after its host failed: until when, and why.
+public struct RestingRouteFacts: Hashable, Sendable, Codable {
+  public let route: String
+  public let until: Timestamp
+  public let failures: Int
+  /// The last error of the route, where one is known.
+  public let error: ErrorFacts?
+  public init(route: String, until: Timestamp, failures: Int, error: ErrorFacts?) {
+    self.route = route
+    self.until = until
+    self.failures = failures
+    self.error = error
+  }
+}
+
+/// An alarm that stands: something must be mended, and nobody has.
+public struct AlarmFacts: Hashable, Sendable, Codable {
+  /// Its kind, as the event has it.
+  public let what: String
+  public let route: String?
+  public let text: String
+  public let since: Timestamp
+  public init(what: String, route: String?, text: String, since: Timestamp) {
+    self.what = what
+    self.route = route
+    self.text = text
+    self.since = since
+  }
+}
+
+/// What a delivery last failed with.
+public struct ErrorFacts: Hashable, Sendable, Codable {
+  public let time: Timestamp
+  public let route: String
+  public let host: String?
+  public let text: String
+  public init(time: Timestamp, route: String, host: String?, text: String) {
+    self.time = time
+    self.route = route
+    self.host = host
+    self.text = text
   }
 }
 

@@ -13,7 +13,34 @@ enum Console {
 
   /// Nobody can be told when this fails.
   static func note(_ text: String) { _ = write(text, to: STDERR_FILENO) }
-  static func complain(_ text: String) { note("martlet: \(text)") }
+  static func complain(_ text: String) { explain("martlet: \(text)") }
+  /// A note in sentences: folded where a person reads it, whole where a program does.
+  static func explain(_ text: String) { note(folded(text, columns(of: STDERR_FILENO))) }
+
+  /// The columns that sentences keep to; nil where what is written goes to no terminal.
+  static func columns(of descriptor: Int32) -> Int? { isatty(descriptor) == 1 ? QueueText.width : nil }
+
+  /// Each line broken at spaces, with what follows indented by two more; a word that is longer than a line stays whole,
+  /// for it may be a path or an address that somebody copies.
+  static func folded(_ text: String, _ columns: Int?) -> String {
+    guard let columns else { return text }
+    return text.split(separator: "\n", omittingEmptySubsequences: false).map { line -> String in
+      guard QueueText.displayWidth(String(line)) > columns else { return String(line) }
+      let indent = String(line.prefix { $0 == " " })
+      var folded: [String] = []
+      var current = indent
+      var isEmpty = true
+      for word in line.split(separator: " ") {
+        if !isEmpty, QueueText.displayWidth(current) + 1 + QueueText.displayWidth(String(word)) > columns {
+          folded.append(current)
+          (current, isEmpty) = (indent + "  ", true)
+        }
+        current += (isEmpty ? "" : " ") + word
+        isEmpty = false
+      }
+      return (folded + [current]).joined(separator: "\n")
+    }.joined(separator: "\n")
+  }
 
   /// The system's error number where not all could be written.
   private static func write(_ text: String, to descriptor: Int32) -> Int32? {

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Configuration
 import Foundation
 import Testing
@@ -13,6 +14,17 @@ struct CheckReportTests {
     let report = CheckReport(file: "martlet.yaml", findings: [])
     #expect(report.isGood)
     #expect(report.lines == ["martlet.yaml: good"])
+  }
+
+  @Test("exits 66 where the file isn't there, 78 where it is bad (sysexits)")
+  func exitCode() throws {
+    let folder = try TestFolder()
+    let finding = ConfigurationFinding(.error, file: "m.yaml", position: nil, text: "bad")
+    let path = folder.path + "/m.yaml"
+    #expect(CheckReport(file: path, findings: [finding]).exitCode == ExitStatus.noInput)
+    try Data().write(to: URL(filePath: path))
+    #expect(CheckReport(file: path, findings: [finding]).exitCode == ExitStatus.badConfiguration)
+    #expect(CheckReport(file: path, findings: []).exitCode == .success)
   }
 
   @Test("names every finding with its place, and counts them")

@@ -25,6 +25,7 @@ struct CommandTests {
       (["delete", "--data", "/d", "--sender", "example.org"], "no sender"),
       (["delete", "--data", "/d", "--recipient", "anna"], "no recipient"),
       (["delete", "--data", "/d", "--state", "asleep"], "no state"),
+      (["list", "--data", "/d", "--state", "delivered"], "has left the queue"),
       (["list", "--data", "/d", "--limit", "0"], "--limit"), (["list", "--data", "/d", "--after", "x"], "no queue id"),
       (["show", "--data", "/d", "x"], "no queue id"),
     ])

@@ -45,7 +45,7 @@ final class PortBlockWatch: Sendable {
     return MailEvent(
       .alarm,
       [
-        .init("what", .text("port-\(port)-blocked")),
+        .init("what", .text("port-\(port)-blocked")), .init("until-cleared", .flag(true)),
         .init(
           "reason",
           .text(

@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import DNSRecords
 import DNSTransport
+import Foundation
 import InternationalDomainNames
 import SMTPTransport
 import SystemWorld
@@ -13,8 +14,8 @@ struct CheckCommand: AsyncParsableCommand {
       First the file itself, every fault at once with line, column and what to write instead; then, when the file is \
       good, what it names: folders, users, certificates, roots, programs, and with a section dns whether the \
       resolver validates, which asks the names of dns.probe. Nothing else is sent, and nothing changed. Run it as \
-      the user that will run the server, else permissions are judged for the wrong one. Exit code 78 when the server \
-      could not start.
+      the user that will run the server, else permissions are judged for the wrong one. Exit code 66 when there is \
+      no such file, 78 when the server could not start.
       """)
 
   @OptionGroup var configuration: ConfigurationOptions
@@ -24,7 +25,7 @@ struct CheckCommand: AsyncParsableCommand {
     let path = configuration.path
     let report = CheckReport(file: path, findings: await CheckCommand.findings(of: path))
     Console.print(try json ? QueueText.json(report) : report.lines.joined(separator: "\n"))
-    if !report.isGood { throw ExitStatus.badConfiguration }
+    if !report.isGood { throw report.exitCode }
   }
 
   static func findings(of path: String) async -> [ConfigurationFinding] {
@@ -83,8 +84,14 @@ struct CheckReport: Encodable {
   /// The server could start.
   var isGood: Bool { !findings.contains { $0.severity == .error } }
 
+  var exitCode: ExitCode {
+    isGood ? .success : FileManager.default.fileExists(atPath: file) ? ExitStatus.badConfiguration : ExitStatus.noInput
+  }
+
   var lines: [String] {
-    findings.map { QueueText.printableLines($0.description) } + [summary]
+    findings.map { Console.folded(QueueText.printableLines($0.description), Console.columns(of: STDOUT_FILENO)) } + [
+      summary
+    ]
   }
 
   private var summary: String {

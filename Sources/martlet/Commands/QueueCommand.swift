@@ -46,9 +46,14 @@ struct QueueSelection: ParsableArguments {
     if let recipient, !recipient.contains("@") {
       throw ValidationError("\"\(recipient)\" is no recipient: write user@domain or @domain.")
     }
-    if let state, RecipientState(rawValue: state) == nil {
-      let states = RecipientState.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("\"\(state)\" is no state: there are \(states).")
+    if let state {
+      guard let known = RecipientState(rawValue: state) else {
+        throw ValidationError("\"\(state)\" is no state: there are queued and held.")
+      }
+      guard !known.isFinal else {
+        throw ValidationError(
+          "What is \(state) has left the queue; martlet queue show ID tells of it. --state takes queued or held.")
+      }
     }
   }
 
@@ -140,17 +145,35 @@ struct QueueShow: AsyncParsableCommand {
 
 struct QueueStatus: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "status", abstract: "The running server and how its queue stands.")
+    commandName: "status", abstract: "The running server, what is wrong with it, and how its queue stands.",
+    discussion: "Routes that rest, alarms that stand, the last error. Where no server runs, how the queue stands.")
 
   @OptionGroup var place: PlaceOptions
   @Flag(help: "Print JSON.") var json = false
 
   func run() async throws {
     try await complaining {
-      let answers = try await ControlClient.call(.status, socketPath: try place.place().socketPath)
-      for case .status(let status) in answers {
-        Console.print(try json ? QueueText.json(status) : status.lines(at: SystemClock().now).joined(separator: "\n"))
+      let place = try place.place()
+      let text = try await QueueDesk.serving(place) { desk in
+        guard desk.isServed else { return try await QueueStatus.text(ofStoreAt: desk, json: json) }
+        return try await QueueStatus.text(ofServerAt: place, json: json)
       }
+      Console.print(text)
     }
+  }
+
+  private static func text(ofServerAt place: OperatingPlace, json: Bool) async throws -> String {
+    for case .status(let status) in try await ControlClient.call(.status, socketPath: place.socketPath) {
+      return try json ? QueueText.json(status) : status.lines(at: SystemClock().now).joined(separator: "\n")
+    }
+    throw ControlFault(.failed, "the server says nothing of how it stands")
+  }
+
+  private static func text(ofStoreAt desk: QueueDesk, json: Bool) async throws -> String {
+    for case .standing(let standing) in try await desk.ask(.list(QueueFilter(), after: nil, limit: 1)) {
+      guard json else { return (["No server runs here."] + standing.lines).joined(separator: "\n") }
+      return try QueueText.json(["queue": standing])
+    }
+    throw ControlFault(.failed, "the queue says nothing of how it stands")
   }
 }

@@ -130,6 +130,27 @@ extension ServerStatus {
     ]
     for listener in listeners { lines.append("  listening  \(listener.address), \(listener.role)") }
     lines.append("  delivering \(QueueText.count(queue.deliveriesInFlight, "message")) at this moment")
-    return lines + queue.lines.map { "  " + $0 }
+    lines += queue.lines.map { "  " + $0 }
+    for alarm in alarms {
+      let route = alarm.route.map { " (\($0))" } ?? ""
+      lines += ["", "Alarm: \(QueueText.printable(alarm.what + route)), since \(alarm.since)"]
+      lines += QueueText.wrapped(alarm.text, indent: 2)
+    }
+    for route in restingRoutes {
+      lines += ["", "Route \(QueueText.clip(route.route, 40)) rests until \(route.until)"]
+      lines += QueueText.wrapped(
+        "for another \(QueueText.short(route.until.instant - now)), after \(QueueText.count(route.failures, "failure"))"
+          + (route.error.map { ": \($0.line)" } ?? ""), indent: 2)
+    }
+    if moreRestingRoutes > 0 { lines.append("\(QueueText.count(moreRestingRoutes, "more route")) at rest.") }
+    if let lastError {
+      lines += ["", "Last error: \(lastError.time), \(QueueText.short(now - lastError.time.instant)) ago"]
+      lines += QueueText.wrapped("\(lastError.route): \(lastError.line)", indent: 2)
+    }
+    return lines
   }
+}
+
+extension ErrorFacts {
+  fileprivate var line: String { (host.map { "\($0) says " } ?? "") + text }
 }

@@ -12,7 +12,7 @@ struct TraceCommand: AsyncParsableCommand {
     abstract: "The way of a message: which hop was encrypted, how, by whose word; or sessions as they happen.",
     usage: """
       martlet trace [--trust <name> ...] [--verbose] [--json] <file>
-      martlet trace --live --data <folder> [--domain <name>] [--address <address>] [--id <id>] [--listener <role>] [--json]
+      martlet trace --live --data <folder> [<conditions>] [--json]
       """,
     discussion: """
       Reads the Received fields of a saved message, or of standard input for `-`, and tells them oldest first. A field \

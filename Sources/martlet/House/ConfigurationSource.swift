@@ -10,7 +10,7 @@ struct ConfigurationSource: Sendable {
   /// The configuration, with the warnings said on standard error.
   func load() throws(ConfigurationFaults) -> Configuration {
     let file = try ConfigurationFile.load(path: path)
-    for warning in file.warnings { Console.note(warning.description) }
+    for warning in file.warnings { Console.explain(warning.description) }
     return file.configuration
   }
 
@@ -19,7 +19,7 @@ struct ConfigurationSource: Sendable {
     do throws(ConfigurationFaults) {
       return try ConfigurationSource(path: path) { _ in }.load()
     } catch {
-      Console.note(error.description)
+      Console.explain(error.description)
       throw ExitStatus.badConfiguration
     }
   }

@@ -3,6 +3,7 @@ import ControlPlane
 import Foundation
 import MailQueue
 import MailSyntax
+import Relay
 import SMTPSessions
 import SystemWorld
 
@@ -12,11 +13,18 @@ extension House: ControlHandler {
   var dialogues: DialogueHub? { foundation.dialogues }
 
   func status() async throws(ControlFault) -> ServerStatus {
-    ServerStatus(
+    let resting = runner.restingRoutes
+    return ServerStatus(
       version: Version.current, hostName: configuration.hostName.description,
       processID: ProcessInfo.processInfo.processIdentifier, startedAt: Timestamp(startedAt),
       listeners: ports.map { ServerStatus.Listener(role: $0.name, address: $0.endpoint.description) },
-      queue: try await queue.standing())
+      queue: try await queue.standing(),
+      restingRoutes: resting.named.map { route in
+        RestingRouteFacts(
+          route: route.route.rawValue, until: Timestamp(route.until), failures: route.failures,
+          error: alarms.lastError(of: route.route))
+      },
+      moreRestingRoutes: resting.more, alarms: alarms.alarms, lastError: alarms.lastError)
   }
 
   func backup(to folder: String) async throws(ControlFault) -> BackupFacts {

@@ -131,7 +131,9 @@ extension House {
   }
 
   private func alarm(_ what: String, _ reason: String, _ report: inout ReloadReport) {
-    log.record(MailEvent(.alarm, [.init("what", .text(what)), .init("reason", .text(reason))]))
+    log.record(
+      MailEvent(
+        .alarm, [.init("what", .text(what)), .init("reason", .text(reason)), .init("until-cleared", .flag(true))]))
     report.trouble.append(reason)
   }
 }

@@ -23,7 +23,9 @@ final class House: Sendable {
   let store: SegmentedQueueStore
   let runner: QueueRunner
   let intake: Intake
-  let log: any EventSink
+  /// Everything that is recorded goes through it to the log.
+  let alarms: StandingAlarms
+  var log: any EventSink { alarms }
   let clock = SystemClock()
   let startedAt = SystemClock().now
   let foundation: HouseFoundation
@@ -42,8 +44,8 @@ final class House: Sendable {
 
   private init(
     standing: Standing, source: ConfigurationSource?, foundation: HouseFoundation, store: SegmentedQueueStore,
-    runner: QueueRunner, intake: Intake, log: any EventSink, identities: TLSIdentityStore?, listeners: [SMTPListener],
-    ledger: ConnectionLedger, resolver: (any DNSRecords.Resolver)?
+    runner: QueueRunner, intake: Intake, alarms: StandingAlarms, identities: TLSIdentityStore?,
+    listeners: [SMTPListener], ledger: ConnectionLedger, resolver: (any DNSRecords.Resolver)?
   ) {
     self.standing = standing
     self.source = source
@@ -51,7 +53,7 @@ final class House: Sendable {
     self.store = store
     self.runner = runner
     self.intake = intake
-    self.log = log
+    self.alarms = alarms
     self.identities = identities
     self.listeners = listeners
     self.ledger = ledger
@@ -65,6 +67,7 @@ final class House: Sendable {
     segmentSize: ByteCount? = nil
   ) async throws -> House {
     let clock = SystemClock()
+    let alarms = StandingAlarms(before: log, clock: clock)
     let random = SystemRandom()
     let users = try UserFiles.load(configuration.usersFile)
     let routing = try configuration.routing()
@@ -75,24 +78,24 @@ final class House: Sendable {
     do {
       let store = try await SegmentedQueueStore.open(
         folder: configuration.dataFolder, options: StoreOptions(configuration, segmentSize: segmentSize),
-        clock: clock, events: log)
+        clock: clock, events: alarms)
       do {
         let found = try foundation.resolvers.resolver(for: configuration)
         foundation.resolvers.take(found, for: configuration)
         let routes = try RouteTable(
-          configuration, foundation: foundation, resolver: resolver ?? found, clock: clock, random: random, events: log)
+          configuration, foundation: foundation, resolver: resolver ?? found, clock: clock, random: random, events: alarms)
         let runner = QueueRunner(
-          store: store, routes: routes, routing: routing, clock: clock, random: random, events: log,
+          store: store, routes: routes, routing: routing, clock: clock, random: random, events: alarms,
           options: QueueRunner.Options(configuration))
         var reception = Reception(
           hostName: configuration.hostName, routing: routing, users: users, relayReach: relayReach,
           giveUpAfter: configuration.queue.giveUpAfter)
         reception.connectionsPerAddressPerMinute = configuration.limits.connectionsPerAddressPerMinute
-        reception.recipientChecks = routes.recipientChecks(configuration, clock: clock, events: log)
+        reception.recipientChecks = routes.recipientChecks(configuration, clock: clock, events: alarms)
         let intake = Intake(
           reception: reception,
           store: store, authenticator: try await authenticator(users, configuration, foundation), clock: clock,
-          random: random, memory: MemoryBudget(limit: configuration.limits.memoryInFlight.bytes), events: log,
+          random: random, memory: MemoryBudget(limit: configuration.limits.memoryInFlight.bytes), events: alarms,
           commit: { [runner] message, body, event throws(StoreFault) in
             try await runner.commit(message, body: body, event: event)
           })
@@ -103,7 +106,7 @@ final class House: Sendable {
           dialogues: foundation.dialogues, inherited: inherited)
         return House(
           standing: standing, source: source, foundation: foundation, store: store, runner: runner, intake: intake,
-          log: log, identities: identities, listeners: listeners, ledger: ledger, resolver: resolver)
+          alarms: alarms, identities: identities, listeners: listeners, ledger: ledger, resolver: resolver)
       } catch {
         await store.close()
         throw error

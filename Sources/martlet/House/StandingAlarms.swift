@@ -1,0 +1,100 @@
+import ControlPlane
+import MailQueue
+import MailSyntax
+import OrderedCollections
+import Synchronization
+
+/// What is wrong at this moment, gathered from the events on their way to the log: alarms that stand until they are
+/// cleared, and the last error of each route.
+///
+/// An alarm with `until-cleared` stands under its `what`, and under its `route` where it names one. It is cleared by an
+/// event whose `clears` is that `what`, and `configuration-not-reloaded` and its like by the next reading that succeeds.
+final class StandingAlarms: EventSink {
+  static let maximumAlarms = 64
+  static let maximumRoutes = 256
+  /// Octets of one text.
+  static let maximumTextOctets = 1_000
+
+  private struct Key: Hashable {
+    let what: String
+    let route: String?
+  }
+  private struct State {
+    var alarms: OrderedDictionary<Key, AlarmFacts> = [:]
+    /// The oldest error first.
+    var errors: OrderedDictionary<String, ErrorFacts> = [:]
+  }
+
+  private let next: any EventSink
+  private let clock: any MailClock
+  private let state = Mutex(State())
+
+  init(before next: any EventSink, clock: any MailClock) {
+    self.next = next
+    self.clock = clock
+  }
+
+  func record(_ event: MailEvent) {
+    note(event)
+    next.record(event)
+  }
+
+  var alarms: [AlarmFacts] { state.withLock { Array($0.alarms.values) } }
+  var lastError: ErrorFacts? { state.withLock { $0.errors.values.last } }
+  func lastError(of route: RouteKey) -> ErrorFacts? { state.withLock { $0.errors[route.rawValue] } }
+
+  private func note(_ event: MailEvent) {
+    switch event.kind {
+    case .alarm: noteAlarm(event)
+    case .reloaded:
+      if let what = event.text("what") { clear("\(what)-not-reloaded") }
+    case .dnssecProven: clear("dnssec-not-validating")
+    case .deferred, .failed: noteError(event)
+    case .sessionOpened, .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused,
+      .wrongWrapper, .addressLimited, .accepted, .delivered, .held, .released, .rescheduled, .removed, .reported, .delayReported,
+      .doubleBounce, .started, .stopping, .stopped:
+      break
+    }
+  }
+
+  private func noteAlarm(_ event: MailEvent) {
+    if let cleared = event.text("clears") { clear(cleared) }
+    guard event["until-cleared"] == .flag(true), let what = event.text("what") else { return }
+    let key = Key(what: what, route: event.text("route"))
+    let text = [event.text("reason"), event.text("remedy")].compactMap { $0 }.joined(separator: "; ")
+    let now = Timestamp(clock.now)
+    state.withLock { state in
+      let since = state.alarms[key]?.since ?? now
+      if state.alarms[key] == nil, state.alarms.count >= StandingAlarms.maximumAlarms { state.alarms.removeFirst() }
+      state.alarms[key] = AlarmFacts(what: what, route: key.route, text: cut(text), since: since)
+    }
+  }
+
+  private func clear(_ what: String) {
+    state.withLock { state in state.alarms.removeAll { $0.key.what == what } }
+  }
+
+  /// What a next hop said, or what kept us from one; an operator's word is no error.
+  private func noteError(_ event: MailEvent) {
+    guard event["by"] == nil, let route = event.text("route"), let result = event.text("result") else { return }
+    let error = ErrorFacts(
+      time: Timestamp(clock.now), route: route, host: event.text("host").map(cut), text: cut(result))
+    state.withLock { state in
+      state.errors[route] = nil
+      if state.errors.count >= StandingAlarms.maximumRoutes { state.errors.removeFirst() }
+      state.errors[route] = error
+    }
+  }
+
+  private func cut(_ text: String) -> String {
+    text.utf8.count > StandingAlarms.maximumTextOctets
+      ? String(text.prefix(StandingAlarms.maximumTextOctets / 4)) + "…" : text
+  }
+}
+
+extension MailEvent {
+  fileprivate func text(_ key: String) -> String? {
+    guard case .text(let text)? = self[key], !text.isEmpty else { return nil }
+    return text
+  }
+}
