@@ -12,7 +12,7 @@ final class LoopbackNameServer: Sendable {
   var asked: Int { questions.withLock { $0 } }
 
   /// - Parameter timeToLive: of its answers; nil for silence.
-  init(timeToLive: UInt8?) throws {
+  init(timeToLive: UInt32?) throws {
     descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
@@ -33,7 +33,7 @@ final class LoopbackNameServer: Sendable {
 
   private func count() { questions.withLock { $0 += 1 } }
 
-  private static func serve(_ socket: Int32, _ timeToLive: UInt8?, _ count: () -> Void) {
+  private static func serve(_ socket: Int32, _ timeToLive: UInt32?, _ count: () -> Void) {
     var packet = [UInt8](repeating: 0, count: 4_096)
     while true {
       var sender = sockaddr()
@@ -46,7 +46,7 @@ final class LoopbackNameServer: Sendable {
       let question = packet[12..<octets]
       let end = (question.firstIndex(of: 0) ?? octets - 5) + 5
       var answer = Array(packet[0..<2]) + [0x85, 0x80, 0, 1, 0, 1, 0, 0, 0, 0] + packet[12..<end]
-      answer += [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, timeToLive, 0, 4, 192, 0, 2, 1]
+      answer += [0xc0, 12, 0, 1, 0, 1] + withUnsafeBytes(of: timeToLive.bigEndian, Array.init) + [0, 4, 192, 0, 2, 1]
       _ = sendto(socket, answer, answer.count, 0, &sender, length)
     }
     close(socket)
