@@ -37,7 +37,8 @@ extension House {
             MailEvent(
               .alarm,
               [
-                .init("what", .text("dnssec-not-validating")), .init("reason", .text(fault.description)),
+                .init("what", .text("dnssec-not-validating")), .init("until-cleared", .flag(true)),
+                .init("reason", .text(fault.description)),
                 .init("remedy", .text(fault.remedy)),
               ]))
         }
