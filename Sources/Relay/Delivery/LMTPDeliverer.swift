@@ -59,7 +59,7 @@ public struct LMTPDeliverer: Deliverer {
     hasty.timeouts = ClientTimeouts(eachStep: LMTPDeliverer.inquiryStepTime, idle: settings.pool.idleTime)
     var limits = settings.pool
     limits.maximumConnections = LMTPDeliverer.inquiryConnections
-    inquiry = PooledInquiry(pool: ConnectionPool(limits)) { [hasty] () async throws(DialogueFault) in
+    inquiry = PooledInquiry(pool: ConnectionPool(limits)) { [hasty] () async throws(OpeningFault) in
       try await ClientConversation.open(hasty, to: target, by: dialer)
     }
   }

@@ -5,7 +5,7 @@ import SMTPSessions
 /// Asks one server about recipients over a pool of connections, without sending it a message.
 struct PooledInquiry: Sendable {
   let pool: ConnectionPool
-  let connect: @Sendable () async throws(DialogueFault) -> ClientConversation
+  let connect: @Sendable () async throws(OpeningFault) -> ClientConversation
 
   func ask(about mailbox: Mailbox) async -> RecipientVerdict {
     guard let lease = await pool.checkOut() else { return .unavailable("the server is stopping") }
@@ -17,7 +17,7 @@ struct PooledInquiry: Sendable {
         return RecipientVerdict(answer)
       }
     }
-    do throws(DialogueFault) {
+    do throws(OpeningFault) {
       let fresh = try await connect()
       let answer = await fresh.probe([.mailbox(mailbox)]).first
       pool.checkIn(fresh, transactions: 1)

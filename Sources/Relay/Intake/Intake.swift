@@ -146,7 +146,7 @@ public final class Intake: ServerConduct {
   public func observe(_ event: SessionEvent, _ session: SessionFacts) {
     // One line a minute tells of all that are turned away (`connected`); each would be a line of its own, and a flood's.
     guard !isOfLimited(event, session) else { return }
-    if case .closed(.tooManyRefusals) = event, !session.role.isSubmission {
+    if case .closed(.tooManyRefusals, _) = event, !session.role.isSubmission {
       let now = clock.uptime
       state.withLock { $0.addresses.rest(session.peer.address, at: now) }
     }
@@ -156,7 +156,7 @@ public final class Intake: ServerConduct {
   private func isOfLimited(_ event: SessionEvent, _ session: SessionFacts) -> Bool {
     switch event {
     case .refused(let reply): reply == .addressLimited
-    case .connected, .closed(.turnedAway):
+    case .connected, .closed(.turnedAway, _):
       state.withLock { [now = clock.uptime] state in
         state.addresses.isLimited(
           session.peer.address, mayRest: !session.role.isSubmission,
