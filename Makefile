@@ -1,6 +1,6 @@
 # Two commands do everything on a machine with the Swift toolchain: `make run` and `make test`.
 #
-#   make run        the demonstration: mail through 465 and 587, handed on over TLS
+#   make run        the demonstration: mail through 465 and 587, handed on over TLS, and to other domains
 #   make test       unit tests, simulation, corpora, real clients, real next hops, conformance
 #   make check      what a change must pass before it is committed: format, import rules, tests, clean diff
 #   make build      the release binary: .build/release/martlet

@@ -75,25 +75,28 @@ struct DemoTests {
       scenes[index].deliveredAfter = .milliseconds(9_999)
       scenes[index].hops = try arrival().hops
     }
-    let good = DemoProgramme(scenes: scenes, elapsed: .milliseconds(2_345))
+    let relay = DemoRelayAct.skipped("this system has but one loopback address, and each of its servers needs its own")
+    let good = DemoProgramme(scenes: scenes, relay: relay, elapsed: .milliseconds(2_345))
     let lines = (DemoProgramme.introduction + good.text).split(separator: "\n")
     #expect(lines.allSatisfy { $0.count <= DemoProgramme.width }, "\(lines.filter { $0.count > DemoProgramme.width })")
     #expect(good.isIntact)
     #expect(good.text.contains("All 4 arrived intact"))
     scenes[2].fault = .damaged("x")
-    let bad = DemoProgramme(scenes: scenes, elapsed: .zero)
+    let bad = DemoProgramme(scenes: scenes, relay: relay, elapsed: .zero)
     #expect(!bad.isIntact)
     #expect(bad.text.contains("1 of 4 messages FAILED"))
-    #expect(!DemoProgramme(scenes: [], elapsed: .zero).isIntact)
+    #expect(!DemoProgramme(scenes: [], relay: relay, elapsed: .zero).isIntact)
   }
 
-  @Test("the whole of it: four messages through two servers, intact, and no folder is left")
+  @Test("the whole of it: four messages through two servers, intact, four to other domains, and no folder is left")
   func whole() async throws {
     let theatre = try await DemoTheatre.build()
     let scenes: [DemoScene]
+    let relay: DemoRelayAct
     do {
       defer { theatre.tearDown() }
       scenes = try await theatre.perform(DemoMessage.all)
+      relay = try await theatre.perform(DemoDomain.all)
     }
     #expect(scenes.map(\.message.number) == [1, 2, 3, 4])
     for scene in scenes {
@@ -101,6 +104,19 @@ struct DemoTests {
       #expect(scene.hops.map(\.transmission) == ["ESMTPSA", "ESMTPSA"])
       #expect(scene.hops.map(\.version) == ["TLSv1.3", "TLSv1.3"])
     }
+    for crossing in relay.crossings {
+      #expect(crossing.fault == nil, "\(crossing.domain.name): \(crossing.fault.map(\.description) ?? "")")
+    }
+    #if os(Linux)
+      #expect(relay.crossings.map(\.domain) == DemoDomain.all)
+      #expect(relay.crossings.map(\.record?.isDelivered) == [true, true, true, false])
+      #expect(relay.crossings.map(\.cleartextReason) == ["STARTTLS is not offered", "", "", ""])
+      #expect(
+        relay.crossings.map(\.certificate)
+          == ["", "unverified certificate-not-trusted", "verified mail.good.example", ""])
+    #endif
+    let lines = DemoProgramme(scenes: scenes, relay: relay, elapsed: .zero).text.split(separator: "\n")
+    #expect(lines.allSatisfy { $0.count <= DemoProgramme.width }, "\(lines.filter { $0.count > DemoProgramme.width })")
     #expect(!FileManager.default.fileExists(atPath: theatre.folder))
   }
 }

@@ -35,6 +35,9 @@ struct DemoArrival: Hashable, Sendable {
     self.hops = hops
   }
 
+  /// Of a way over two: the first and the last.
+  var wires: (first: DemoHop, last: DemoHop) { (hops[0], hops[1]) }
+
   private static func fields(of octets: [UInt8]) throws(DemoFault) -> [(name: String, value: String)] {
     var scanner = HeaderScanner()
     guard case .complete(let header, _) = scanner.append(ByteBuffer(bytes: octets)) else {
@@ -55,6 +58,18 @@ struct DemoArrival: Hashable, Sendable {
 }
 
 extension DemoHop {
+  /// Holds the taker's word against what the giver saw (`TLSFacts.summary`), and both against what is promised.
+  func judge(seen: String, transmission expected: String, certificate: String) throws(DemoFault) {
+    guard transmission == expected else {
+      throw .insecure("\(host) took it with \(transmission) instead of \(expected)")
+    }
+    guard !suite.isEmpty, !version.isEmpty else { throw .insecure("\(host) names no TLS") }
+    guard seen.hasPrefix(channel) else { throw .disagreement("\(seen) for the sender, \(channel) for \(host)") }
+    guard seen.dropFirst(channel.count) == " \(certificate)" else {
+      throw .insecure("the certificate of \(host) was to be \(certificate): \(seen)")
+    }
+  }
+
   /// Reads a Received field of ours, which names the TLS it was written under (RFC 8314 §4.3).
   fileprivate init(received value: String) throws(DemoFault) {
     guard let trace = try? ReceivedTrace.parse(value) else {
@@ -74,16 +89,30 @@ enum DemoFault: Error, Hashable, Sendable, CustomStringConvertible {
   /// The two ends of a wire tell different things.
   case disagreement(String)
   case insecure(String)
+  /// It went another way than the demonstration has set up.
+  case unexpected(String)
   case interrupted
   case tooSlow
+
+  /// Whatever kept a message from its end.
+  init(_ error: any Error) {
+    if let fault = error as? DemoFault {
+      self = fault
+    } else if error is CancellationError {
+      self = .interrupted
+    } else {
+      self = .notAccepted("\(error)")
+    }
+  }
 
   var description: String {
     switch self {
     case .notAccepted(let text): "the server didn't accept it: \(text)"
-    case .notDelivered(let text): "it didn't reach the smarthost's Maildir: \(text)"
+    case .notDelivered(let text): "it didn't reach its Maildir: \(text)"
     case .damaged(let text): "it didn't arrive intact: \(text)"
     case .disagreement(let text): "the ends of a wire tell different things of it: \(text)"
     case .insecure(let text): "a wire wasn't as safe as it had to be: \(text)"
+    case .unexpected(let text): "it went otherwise than it had to: \(text)"
     case .interrupted: "interrupted"
     case .tooSlow: "it took more than \(DemoTheatre.longestRun.components.seconds) seconds in all"
     }

@@ -1,6 +1,4 @@
-import MailMessage
 import MailSyntax
-import SMTPSessions
 
 /// One message of the demonstration: what is in it, and the two ways it takes.
 struct DemoMessage: Sendable {
@@ -13,7 +11,6 @@ struct DemoMessage: Sendable {
   /// BDAT, else DATA.
   let usesChunking: Bool
 
-  var sender: String { "program@sender.example" }
   /// One for each message, so that each has a Maildir of its own.
   var recipient: String { "reader\(number)@recipient.example" }
 
@@ -34,11 +31,7 @@ struct DemoMessage: Sendable {
       submission: .starttls, relay: .starttls, usesChunking: true),
   ]
 
-  func builder(date: UTCInstant) throws -> MessageBuilder {
-    var random = SystemRandomNumberGenerator()
-    return MessageBuilder(
-      from: .init(try Mailbox(sender), displayName: "The program"), to: [.init(try Mailbox(recipient))],
-      subject: "Demonstration \(number): \(title)", date: date,
-      messageID: .make(at: try DomainName("sender.example"), using: &random), text: text)
+  func letter(date: UTCInstant) throws -> SendMessage {
+    try DemoProgram.letter(to: recipient, about: "Demonstration \(number): \(title)", text, date: date)
   }
 }

@@ -20,16 +20,7 @@ struct DemoScene: Sendable {
   ) throws(DemoFault) {
     hops = arrival.hops
     for (hop, seen) in zip(arrival.hops, [submitted ?? "none", relayed]) {
-      guard hop.transmission == "ESMTPSA" else {
-        throw .insecure("\(hop.host) took it with \(hop.transmission) instead of ESMTPSA")
-      }
-      guard !hop.suite.isEmpty, !hop.version.isEmpty else { throw .insecure("\(hop.host) names no TLS") }
-      guard seen.hasPrefix(hop.channel) else {
-        throw .disagreement("\(seen) for the sender, \(hop.channel) for \(hop.host)")
-      }
-      guard seen.dropFirst(hop.channel.count) == " verified \(DemoTheatre.hostName)" else {
-        throw .insecure("the certificate of \(hop.host) wasn't verified: \(seen)")
-      }
+      try hop.judge(seen: seen, transmission: "ESMTPSA", certificate: "verified \(DemoTheatre.hostName)")
     }
   }
 }

@@ -1,27 +1,25 @@
-import ArgumentParser
 import Certificates
 import Configuration
 import Foundation
 import MailQueue
 import MailSyntax
 import NIOCore
-import NIOPosix
 import Relay
 import SMTPSessions
-import SMTPTransport
 import SystemWorld
 import TransportSecurity
 
-/// A server and a smarthost on loopback, whole ones, in folders of their own that go when the play is over.
+/// A server and a smarthost on loopback, whole ones, in folders of their own that go when the play is over. The second
+/// act, in `DemoTheatre+Relay.swift`, has the mail servers of other domains in the smarthost's place.
 struct DemoTheatre: Sendable {
   static let longestRun = Duration.seconds(30)
   /// What both certificates prove.
   static let hostName = "localhost"
 
   let folder: String
-  private let server: DevelopmentPlace
+  let server: DevelopmentPlace
   private let smarthost: DevelopmentPlace
-  private let clock = SystemClock()
+  let clock = SystemClock()
 
   /// Each place gets an authority, a certificate for localhost and a user with a password of its own.
   static func build() async throws -> DemoTheatre {
@@ -84,47 +82,21 @@ struct DemoTheatre: Sendable {
     var scene = DemoScene(message: message)
     do {
       let start = clock.uptime
-      let letter = SendMessage.composed(try message.builder(date: clock.now))
-      let report = try await submit(letter, message, through: house)
-      scene.octets = report.octets ?? 0
+      let letter = try message.letter(date: clock.now)
+      let sent = Array(try letter.octets(allowsEightBit: true).readableBytesView)
+      scene.octets = sent.count
+      let report = try await DemoProgram(place: server).submit(
+        letter, to: message.recipient, by: message.submission, usesChunking: message.usesChunking, through: house)
       scene.acceptedAfter = report.elapsed
-      guard report.exitCode == .success else {
-        throw DemoFault.notAccepted(report.complaints.joined(separator: "; "))
-      }
-      let relayed = try await ears.delivery(of: message.recipient, by: "server")
-      let arrived = try await ears.delivery(of: message.recipient, by: "smarthost")
-      scene.deliveredAfter = arrived.at - start
+      let told = try await ears.deliveries(of: message.recipient, by: ["server", "smarthost"])
+      scene.deliveredAfter = told[1].at - start
       let arrival = try DemoArrival(
-        octets: try DemoArrival.read(maildir: folder + "/maildir/reader\(message.number)"),
-        sent: Array(try letter.octets(allowsEightBit: true).readableBytesView))
-      try scene.judge(arrival, submittedUnder: report.tls?.summary, relayedUnder: relayed.tls)
-    } catch let fault as DemoFault {
-      scene.fault = fault
-    } catch is CancellationError {
-      scene.fault = .interrupted
+        octets: try DemoArrival.read(maildir: folder + "/maildir/reader\(message.number)"), sent: sent)
+      try scene.judge(arrival, submittedUnder: report.tls?.summary, relayedUnder: told[0].tls)
     } catch {
-      scene.fault = .notAccepted("\(error)")
+      scene.fault = DemoFault(error)
     }
     return scene
-  }
-
-  /// With the project's own client, in a user's name, and nothing but the server's own authority to believe.
-  private func submit(
-    _ letter: SendMessage, _ message: DemoMessage, through house: House
-  ) async throws -> SendReport {
-    let port = house.port(message.submission == .implicit ? .submissions : .submission)
-    var attempt = SendAttempt(
-      target: SendTarget(host: .name(try DomainName(DemoTheatre.hostName)), port: port), security: message.submission,
-      identity: .name(try DomainName("program.sender.example")), reversePath: .mailbox(try Mailbox(message.sender)),
-      recipients: [try Mailbox(message.recipient)])
-    attempt.login = SendAttempt.Login(user: DevelopmentPlace.userName, password: Secret(server.password))
-    attempt.usesChunking = message.usesChunking
-    attempt.timeouts = SendAttempt.patience(.seconds(10))
-    let loops = TransportLoops(group: MultiThreadedEventLoopGroup.singleton)
-    defer { loops.shutDown() }
-    let dialer = try NIODialer(
-      loops: loops, roots: try TrustRoots.file(server.tls.authority), now: { SystemClock().now })
-    return await attempt.run(letter, by: dialer)
   }
 
   // MARK: The houses
@@ -147,7 +119,7 @@ struct DemoTheatre: Sendable {
       of: smarthost, named: "smarthost.example", outbound: .local(.maildir(path: folder + "/maildir/%n")))
   }
 
-  private func configuration(
+  func configuration(
     of place: DevelopmentPlace, named name: String, outbound: Configuration.Outbound.Route
   ) throws -> Configuration {
     func listener(_ role: ListenerRole) -> Configuration.Listener {
@@ -160,16 +132,20 @@ struct DemoTheatre: Sendable {
       certificates: [.init(chainFile: place.tls.chain, keyFile: place.tls.key)], usersFile: place.usersFile,
       domains: [],
       outbound: .init(outbound))
-    // What goes again in a moment needs no room for days.
+    DemoTheatre.makeSmall(&configuration)
+    return configuration
+  }
+
+  /// What goes again in a moment needs no room for days.
+  static func makeSmall(_ configuration: inout Configuration) {
     configuration.queue.spaceFloor = .mebibytes(16)
     configuration.drainTime = .seconds(2)
-    return configuration
   }
 }
 
 extension House {
   /// The port of the first listener of this role.
-  fileprivate func port(_ role: ListenerRole) -> UInt16 {
+  func port(_ role: ListenerRole) -> UInt16 {
     configuration.listeners.firstIndex { $0.role == role }.flatMap { endpoints($0).first?.port } ?? 0
   }
 
