@@ -4,8 +4,8 @@ internal import SMTPSessions
 /// Which sessions a watcher wants to see. Every given condition must be met by some line of the session, or by what is
 /// known of it; none given means all.
 public struct DialogueFilter: Hashable, Sendable, Codable {
-  /// The domain of the sender or of a recipient, the name the peer gives itself, or a server's host name; a domain above
-  /// one of these counts too.
+  /// The domain of the sender or of a recipient, the name the peer gives itself, or a server's host name; a domain
+  /// above one of these counts too.
   public var domain: String?
   /// The sender, a recipient, or the peer's IP address.
   public var address: String?

@@ -5,8 +5,8 @@ public import MailSyntax
 /// message over can put any fields below his own into it (RFC 5321 §7.6 calls them informal for that reason).
 ///
 /// The newest field was written by the server that the message was fetched from, so it is believed. Below it a field is
-/// believed as long as the one above says that the message didn't come from outside: from the machine itself, or from an
-/// address or proven name that the reader has named. What a sender calls itself never counts.
+/// believed as long as the one above says that the message didn't come from outside: from the machine itself, or from
+/// an address or proven name that the reader has named. What a sender calls itself never counts.
 public struct TrustBoundary: Sendable {
   /// Domains whose servers are the reader's own.
   public var domains: [DomainName]

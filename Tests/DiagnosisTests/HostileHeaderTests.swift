@@ -60,7 +60,8 @@ import Testing
   func truncations() throws {
     let value =
       "from a.example (a.example [192.0.2.1]) (using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 bits) "
-      + "key-exchange ECDHE (P-256)) by b.example (Postfix) with ESMTPS id 1 for <x@b.example>; Sun, 22 Nov 2026 11:42:01 +0000"
+      + "key-exchange ECDHE (P-256)) by b.example (Postfix) with ESMTPS id 1 for <x@b.example>; "
+      + "Sun, 22 Nov 2026 11:42:01 +0000"
     for length in 0...value.utf8.count {
       _ = HopVerdict(ReceivedHop(Array(value.utf8.prefix(length))))
     }
