@@ -17,12 +17,13 @@ import refusals  # noqa: F401
 import hygiene  # noqa: F401
 import stopping  # noqa: F401
 import next_hops  # noqa: F401
+import previous_hops  # noqa: F401
 import reloads  # noqa: F401
 import names  # noqa: F401
 import durability  # noqa: F401
 import crowds  # noqa: F401
 
-GROUPS = ("clients", "refusals", "hops", "reloads", "dns", "durability", "long")
+GROUPS = ("clients", "refusals", "hops", "relay", "reloads", "dns", "durability", "long")
 EVERYDAY = GROUPS[:-1]
 
 

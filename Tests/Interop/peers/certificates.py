@@ -1,5 +1,6 @@
 """A certificate authority for one test, made with openssl: ECDSA on P-256."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,12 +11,23 @@ class Authority:
     """`ca` is the certificate to trust; `issue` makes a chain and a key for a host name."""
 
     def __init__(self, folder):
-        self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.ca = self.folder / "ca.pem"
-        self.count = 0
+        self.prepare(folder)
         self.openssl("req", "-x509", *self.new_key("ca.key"), "-out", "ca.pem", "-days", "2", "-subj",
                      "/CN=Interop CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+
+    def prepare(self, folder):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.ca, self.key = self.folder / "ca.pem", self.folder / "ca.key"
+        self.count = 0
+
+    def branch(self, folder):
+        """The same authority with another folder to work in: two may issue at the same time."""
+        other = Authority.__new__(Authority)
+        other.prepare(folder)
+        shutil.copy(self.ca, other.ca)
+        shutil.copy(self.key, other.key)
+        return other
 
     def issue(self, name, *others, days=2):
         """The paths of a chain (leaf alone: the CA signs it) and its key. Names are DNS unless they say `IP:`."""
@@ -28,6 +40,14 @@ class Authority:
         self.openssl("req", *self.new_key(key), "-out", "request.pem", "-subj", f"/CN={name}")
         self.openssl("x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
                      "-out", leaf, "-days", str(days), "-extfile", "extensions")
+        return self.folder / leaf, self.folder / key
+
+    def self_signed(self, name, days=2):
+        """The paths of a certificate for `name` that stands on itself alone, and of its key."""
+        self.count += 1
+        leaf, key = f"{self.count}.pem", f"{self.count}.key"
+        self.openssl("req", "-x509", *self.new_key(key), "-out", leaf, "-days", str(days), "-subj", f"/CN={name}",
+                     "-addext", f"subjectAltName=DNS:{name}")
         return self.folder / leaf, self.folder / key
 
     @staticmethod

@@ -14,13 +14,25 @@ def free_ports(count):
         return [one.getsockname()[1] for one in sockets]
 
 
+def shared_port():
+    """A port that is free on every address of loopback: mail exchangers differ by address alone."""
+    with socket.socket() as held:
+        held.bind(("0.0.0.0", 0))
+        return held.getsockname()[1]
+
+
 def listening(ports, seconds, address="127.0.0.1"):
     """True once every port takes a connection, False when the time is over."""
+    return listening_at([(address, port) for port in ports], seconds)
+
+
+def listening_at(places, seconds):
+    """The same for pairs of address and port."""
     until = time.monotonic() + seconds
-    for port in ports:
+    for place in places:
         while True:
             try:
-                socket.create_connection((address, port), timeout=1).close()
+                socket.create_connection(place, timeout=1).close()
                 break
             except OSError:
                 if time.monotonic() > until:

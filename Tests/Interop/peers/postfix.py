@@ -41,9 +41,17 @@ postlog unix-dgram n - n - 1 postlogd
 class Postfix:
     """A private instance on 127.0.0.1. `starttls` is a port with STARTTLS, `implicit` one with TLS from the first byte.
     With `sasl_socket` both demand AUTH, unless `plain`: then cleartext will do and AUTH is a choice. Mail for `DOMAIN`
+<<<<<<< HEAD
     lands in `maildir`, mail for hold.example stays in the queue; `transports` says where that of other domains goes. Postfix's master has to be started by root."""
 
     def __init__(self, folder, sasl_socket=None, plain=False, transports=None):
+=======
+    lands in `maildir`, mail for hold.example stays in the queue. Postfix's master has to be started by root.
+
+    `services` are lines of master.cf beside those, `amended` settings of main.cf in place of those below."""
+
+    def __init__(self, folder, sasl_socket=None, plain=False, services="", amended=None):
+>>>>>>> 5baf163 (Prove the relay listener with Postfix, Exim and OpenSMTPD as previous hops)
         if os.geteuid() != 0:
             raise Missing("Postfix needs root to start its processes")
         self.folder = Path(folder)
@@ -62,13 +70,17 @@ class Postfix:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for name in ("data", "mail"):
             shutil.chown(self.folder / name, self.account.pw_name)
+<<<<<<< HEAD
         (self.folder / "etc/main.cf").write_text(
             self.settings(chain, key, sasl_socket, plain)
             + (f"transport_maps = inline:{{{' '.join(f'{{{a}={b}}}' for a, b in transports.items())}}}\n"
                if transports else ""))
+=======
+        (self.folder / "etc/main.cf").write_text(self.settings(chain, key, sasl_socket, plain, amended or {}))
+>>>>>>> 5baf163 (Prove the relay listener with Postfix, Exim and OpenSMTPD as previous hops)
         (self.folder / "etc/master.cf").write_text(
             f"127.0.0.1:{self.ports['starttls']} inet n - n - - smtpd\n"
-            f"127.0.0.1:{self.ports['implicit']} inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n" + SERVICES)
+            f"127.0.0.1:{self.ports['implicit']} inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n" + SERVICES + services)
         self.start()
 
     @staticmethod
@@ -85,7 +97,7 @@ class Postfix:
                 "/usr/sbin/nologin", "postfix")
             return pwd.getpwnam("postfix")
 
-    def settings(self, chain, key, sasl_socket, plain):
+    def settings(self, chain, key, sasl_socket, plain, amended):
         root, folder = self.root, self.folder
         trust = "permit_mynetworks" if sasl_socket is None or plain else "permit_sasl_authenticated"
         lines = {
@@ -135,7 +147,7 @@ class Postfix:
                       "smtpd_tls_auth_only": "yes"}
             if not plain:
                 lines["smtpd_client_restrictions"] = "permit_sasl_authenticated reject"
-        return "".join(f"{name} = {value}\n" for name, value in lines.items())
+        return "".join(f"{name} = {value}\n" for name, value in (lines | amended).items())
 
     def start(self):
         started = subprocess.run([self.program, "start"], env=self.environment, capture_output=True, text=True)
