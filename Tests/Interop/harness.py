@@ -302,6 +302,7 @@ class Bench:
         self.server = None
         self.broken = None
         self.shared = {}
+        self.failures = {}
 
     @property
     def dev(self):
@@ -326,9 +327,15 @@ class Bench:
         return place
 
     def once(self, name, start):
-        """A peer started at its first use and stopped with the run."""
+        """A peer started at its first use and stopped with the run. One that did not start is not tried again."""
+        if name in self.failures:
+            raise self.failures[name]
         if name not in self.shared:
-            self.shared[name] = start()
+            try:
+                self.shared[name] = start()
+            except Exception as failure:
+                self.failures[name] = failure
+                raise
         return self.shared[name]
 
     def close(self):

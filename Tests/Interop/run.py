@@ -18,6 +18,8 @@ import hygiene  # noqa: F401
 import stopping  # noqa: F401
 import next_hops  # noqa: F401
 import previous_hops  # noqa: F401
+import relaying_servers  # noqa: F401
+import mail_exchangers  # noqa: F401
 import reloads  # noqa: F401
 import names  # noqa: F401
 import durability  # noqa: F401

@@ -88,6 +88,9 @@ clear:
 opportunistic:
   driver = smtp
   allow_localhost
+outward:
+  driver = smtp
+  allow_localhost
 encrypt:
   driver = smtp
   allow_localhost

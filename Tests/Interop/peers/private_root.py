@@ -1,7 +1,7 @@
 """A folder in which a server lives as if it were a whole system: its own accounts, spool, sockets and settings.
 
-Exim and OpenSMTPD have their paths and users compiled in. Started with chroot in such a folder they touch nothing of the
-machine, and need neither an installed package nor a user on it.
+Exim and OpenSMTPD have their paths and users compiled in. Started with chroot in such a folder they touch nothing of
+the machine, and need neither an installed package nor a user on it.
 """
 
 import os
@@ -22,8 +22,8 @@ PROGRAMS = ("/bin/sh", "/bin/cat")
 
 
 class PrivateRoot:
-    """`path` holds Debian's `package` with all it needs to run. `users` are made in order, each with a group of its name
-    and, in `uid`, its number."""
+    """`path` holds Debian's `package` with all it needs to run. `users` are made in order, each with a group of its
+    name and, in `uid`, its number."""
 
     def __init__(self, path, package, users):
         if os.geteuid() != 0:

@@ -8,7 +8,7 @@ from harness import Maildir
 # What a server is as a next hop, in the order of its addresses.
 KINDS = ("clear", "selfsigned", "required", "verified", "wrongname")
 # How a server hands mail to Martlet: by the domain of the recipient.
-WAYS = ("clear", "opportunistic", "encrypt", "verified", "mistrusted")
+WAYS = ("clear", "opportunistic", "encrypt", "verified", "mistrusted", "outward")
 OURS = "martlet.example"
 
 
@@ -37,8 +37,8 @@ class RelayPeer:
     """One server with five faces as a next hop, one an address: without STARTTLS, with a self-signed certificate, one
     that takes mail over TLS alone, with a certificate of `authority` for its name, and with one for another name.
 
-    Mail from the addresses of loopback is taken in on the first of them for anywhere; what is for `domain` and for the
-    domains below it lands in `maildir`, but `refused@` is refused. What is for a domain of `Station.ways` goes there."""
+    Mail from the addresses of loopback is taken in on the first of them for anywhere; what is for `domain` and for
+    those below it lands in `maildir`, but `refused@` is refused. What is for a domain of `Station.ways` goes there."""
 
     title = name = network = None
     # What its log says of a certificate it was told to verify and could not.

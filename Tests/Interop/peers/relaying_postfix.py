@@ -6,7 +6,8 @@ from peers.postfix import Postfix
 from peers.relay_peer import RelayPeer
 
 # The security level of the client for each way to Martlet.
-LEVELS = {"clear": "none", "opportunistic": "may", "encrypt": "encrypt", "verified": "verify", "mistrusted": "secure"}
+LEVELS = {"clear": "none", "opportunistic": "may", "encrypt": "encrypt", "verified": "verify", "mistrusted": "secure",
+          "outward": "may"}
 
 
 class RelayingPostfix(RelayPeer):

@@ -1,4 +1,4 @@
-"""The mail servers of one run, each on addresses of its own in 127.0.0.0/8 and all on one port, as they share port 25."""
+"""The mail servers of one run, each on addresses of its own in 127.0.0.0/8, and all on one port as if it were 25."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +19,7 @@ WAYS = {
     "encrypt": Hop("127.0.5.3", f"encrypt.{OURS}"),
     "verified": Hop("127.0.5.4", f"verified.{OURS}"),
     "mistrusted": Hop("127.0.5.5", f"mistrusted.{OURS}"),
+    "outward": Hop("127.0.5.6", f"outward.{OURS}"),
 }
 
 
