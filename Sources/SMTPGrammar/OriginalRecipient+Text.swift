@@ -20,8 +20,10 @@ extension OriginalRecipient {
       guard let unescaped = OriginalRecipient.unescape(text) else { return nil }
       self.init(addressType: addressType, address: unescaped)
     } else if !text.utf8.allSatisfy({ $0 < 0x80 }) {
-      // RFC 3461 §4.2: other types carry US-ASCII.
-      return nil
+      // RFC 3461 §4.2: other types carry US-ASCII. Postfix puts an international address all the same as xtext behind
+      // `rfc822`, and a refusal would bounce its mail: it is taken for what it is, and goes on as `utf-8`.
+      guard addressType.lowercasedASCII() == "rfc822", octets.allSatisfy({ $0 < 0x80 }) else { return nil }
+      self.init(addressType: "utf-8", address: text)
     }
   }
 

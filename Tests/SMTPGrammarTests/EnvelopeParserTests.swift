@@ -183,6 +183,8 @@ import Testing
       ("UTF-8;a\\x{2B}b@example.org", "UTF-8", "a+b@example.org"),
       ("utf-8;jörg@example.org", "utf-8", "jörg@example.org"),
       ("x400;/a+20b/", "x400", "/a b/"),
+      // Postfix says it so; it is an address of RFC 6533 in all but its type.
+      ("rfc822;gr+C3+A5@example.org", "utf-8", "grå@example.org"),
     ])
   func originalRecipient(value: String, type: String, address: String) throws {
     let recipient = try rcpt("RCPT TO:<a@b.example> ORCPT=\(value)").1.originalRecipient
@@ -195,6 +197,7 @@ import Testing
       "NOTIFY", "NOTIFY=NEVER,DELAY", "NOTIFY=DELAY,DELAY", "NOTIFY=DELAY,", "NOTIFY=OFTEN",
       "NOTIFY=NEVER NOTIFY=NEVER",
       "ORCPT", "ORCPT=rfc822", "ORCPT=;a", "ORCPT=rfc822;", "ORCPT=rfc822;a+0D+0Ab", "ORCPT=rfc822;é", "ORCPT=rf(c;a",
+      "ORCPT=x400;+C3+A9", "ORCPT=rfc822;+C3", "ORCPT=rfc822;a+C2+85",
       "ORCPT=rfc822;a ORCPT=rfc822;a", "ORCPT=utf-8;\\x{D800}", "ORCPT=utf-8;\\x{0A}", "ORCPT=utf-8;\\x{FFFFFFF}",
       "ORCPT=utf-8;\\x{", "ORCPT=utf-8;\\", "ORCPT=utf-8;\\x{85}", "ORCPT=rfc822;\(String(repeating: "a", count: 494))",
     ])
