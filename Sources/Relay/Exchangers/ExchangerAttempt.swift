@@ -27,6 +27,9 @@ struct ExchangerAttempt {
   /// Hosts where STARTTLS was offered and TLS could not be had.
   private var withoutTLS: [ExchangerHost] = []
   private var sessions = 0
+  /// A host had TLS with us, or was left out for limits of our own: what came of the others says nothing of TLS there,
+  /// so nothing goes in clear (Law 2: only where it failed on every host).
+  private var mayHaveTLS = false
   private var metOurselves = false
   private var busyFor: Duration?
 
@@ -42,7 +45,8 @@ struct ExchangerAttempt {
 
   mutating func run(_ hosts: [ExchangerHost]) async -> DeliveryResult {
     for host in hosts where mayGoOn { await serve(host, over: firstChannel(to: host)) }
-    if let permit = decision.cleartextPermit(reason: "STARTTLS failed on every mail server of \(domain)") {
+    if sessions >= ExchangerSettings.maximumSessions, !pending.isEmpty { mayHaveTLS = true }
+    if !mayHaveTLS, let permit = decision.cleartextPermit(reason: "STARTTLS failed on every mail server of \(domain)") {
       sessions = 0
       for host in withoutTLS where mayGoOn { await serve(host, over: .cleartext(permit)) }
     }
@@ -131,6 +135,7 @@ struct ExchangerAttempt {
           noteOurselves(host, error.peer)
           return nil
         }
+        if error.tls != nil { mayHaveTLS = true }
         if error.fault.isTLSFailure, !withoutTLS.contains(host) { withoutTLS.append(host) }
         note(DeliveryFault(error.fault), place)
         left.removeAll { $0 == answered }
@@ -153,6 +158,7 @@ struct ExchangerAttempt {
   private mutating func absorb(
     _ handover: Handover, from host: ExchangerHost, over conversation: ClientConversation
   ) {
+    if conversation.tls != nil { mayHaveTLS = true }
     let place = DeliveryPlace(
       host: conversation.peer.named("\(host)"), tls: conversation.tls, cleartextReason: conversation.cleartextReason)
     var goOn: [QueuedRecipient] = []
@@ -197,6 +203,7 @@ struct ExchangerAttempt {
 
   /// No room there at present. Where nothing has been tried yet the mail just waits its turn.
   private mutating func stayAway(from host: ExchangerHost, for wait: Duration) {
+    mayHaveTLS = true
     busyFor = min(busyFor ?? wait, wait)
     note(
       DeliveryFault(stage: .connect, cause: .transport("as many connections or deliveries as we allow ourselves")),
