@@ -139,7 +139,7 @@ def three_domains(bench):
 
 # What hosts say
 
-@case("mail that is greylisted is tried again and arrives once", GROUP, ids=("SMTP-048",))
+@case("mail that is greylisted is tried again and arrives once", GROUP)
 def greylisting(bench):
     host = world(bench).hosts["grey"]
     letter = goes_out(bench, "bob@greylisted.example")

@@ -41,17 +41,12 @@ postlog unix-dgram n - n - 1 postlogd
 class Postfix:
     """A private instance on 127.0.0.1. `starttls` is a port with STARTTLS, `implicit` one with TLS from the first byte.
     With `sasl_socket` both demand AUTH, unless `plain`: then cleartext will do and AUTH is a choice. Mail for `DOMAIN`
-<<<<<<< HEAD
-    lands in `maildir`, mail for hold.example stays in the queue; `transports` says where that of other domains goes. Postfix's master has to be started by root."""
-
-    def __init__(self, folder, sasl_socket=None, plain=False, transports=None):
-=======
-    lands in `maildir`, mail for hold.example stays in the queue. Postfix's master has to be started by root.
+    lands in `maildir`, mail for hold.example stays in the queue; `transports` says where that of other domains goes.
+    Postfix's master has to be started by root.
 
     `services` are lines of master.cf beside those, `amended` settings of main.cf in place of those below."""
 
-    def __init__(self, folder, sasl_socket=None, plain=False, services="", amended=None):
->>>>>>> 5baf163 (Prove the relay listener with Postfix, Exim and OpenSMTPD as previous hops)
+    def __init__(self, folder, sasl_socket=None, plain=False, transports=None, services="", amended=None):
         if os.geteuid() != 0:
             raise Missing("Postfix needs root to start its processes")
         self.folder = Path(folder)
@@ -70,17 +65,14 @@ class Postfix:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for name in ("data", "mail"):
             shutil.chown(self.folder / name, self.account.pw_name)
-<<<<<<< HEAD
-        (self.folder / "etc/main.cf").write_text(
-            self.settings(chain, key, sasl_socket, plain)
-            + (f"transport_maps = inline:{{{' '.join(f'{{{a}={b}}}' for a, b in transports.items())}}}\n"
-               if transports else ""))
-=======
-        (self.folder / "etc/main.cf").write_text(self.settings(chain, key, sasl_socket, plain, amended or {}))
->>>>>>> 5baf163 (Prove the relay listener with Postfix, Exim and OpenSMTPD as previous hops)
+        amended = dict(amended or {})
+        if transports:
+            amended["transport_maps"] = f"inline:{{{' '.join(f'{{{a}={b}}}' for a, b in transports.items())}}}"
+        (self.folder / "etc/main.cf").write_text(self.settings(chain, key, sasl_socket, plain, amended))
         (self.folder / "etc/master.cf").write_text(
             f"127.0.0.1:{self.ports['starttls']} inet n - n - - smtpd\n"
-            f"127.0.0.1:{self.ports['implicit']} inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n" + SERVICES + services)
+            f"127.0.0.1:{self.ports['implicit']} inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n"
+            + SERVICES + services)
         self.start()
 
     @staticmethod

@@ -27,12 +27,11 @@ class RelayingPostfix(RelayPeer):
             services.append(f"to-{way} unix - - n - - smtp\n  -o smtp_tls_security_level={LEVELS[way]}\n"
                             f"  -o smtp_tls_CAfile={self.station.ca}\n"
                             f"  -o smtp_tls_verify_cert_match={hop.name}\n  -o smtp_tls_secure_cert_match={hop.name}")
-        hops = " ".join(f"{{{way}.martlet.example=to-{way}:[{hop.address}]:{self.port}}}"
-                        for way, hop in self.station.ways.items())
-        self.postfix = Postfix(self.folder, services="\n".join(services) + "\n", amended={
+        transports = {f"{way}.martlet.example": f"to-{way}:[{hop.address}]:{self.port}"
+                      for way, hop in self.station.ways.items()}
+        self.postfix = Postfix(self.folder, transports=transports, services="\n".join(services) + "\n", amended={
             "myhostname": self.domain,
             "virtual_mailbox_domains": " ".join(self.local),
-            "transport_maps": f"inline:{{{hops}}}",
             "smtpd_recipient_restrictions": "check_recipient_access inline:{"
             + " ".join(f"{{refused@{domain}=550 5.1.1 No such mailbox}}" for domain in self.local) + "}",
             "smtp_tls_loglevel": "1",
