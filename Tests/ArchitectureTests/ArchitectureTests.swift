@@ -43,10 +43,7 @@ struct ArchitectureTests {
   }
 
   @Test(
-    """
-    ITLS-017: nothing but mail between servers goes on with a certificate that wasn't verified, and no key or option \
-    asks for it
-    """)
+    "ITLS-017: between servers alone a certificate may stay unproven, and no key or option asks for it")
   func verification() throws {
     // RFC 8314 is about submission. Between mail servers the certificate is judged and recorded, and demanded where a
     // policy asks for it (RFC 7435).
