@@ -31,31 +31,51 @@ final class Ledger: @unchecked Sendable {
   /// The reports that were made of a message.
   private var reports: OrderedDictionary<QueueID, [QueueID]> = [:]
   private(set) var cuts = 0
+  /// What the DNS really says.
+  var foreign: ForeignInternet?
 
   func violate(_ text: String) { violations.append(text) }
 
   // MARK: What happens
 
-  func committing(_ message: NewMessage) { known[message.id] = message }
+  func committing(_ message: NewMessage) {
+    known[message.id] = message
+  }
   func acknowledge(_ id: QueueID) {
     if known[id] == nil { violate("\(id) was acknowledged and never committed") }
     acknowledged.append(id)
   }
 
   func took(_ job: DeliveryJob, _ recipient: QueuedRecipient) {
-    let entry = Entry(id: job.message.id, address: recipient.recipient.address)
+    took(Entry(id: job.message.id, address: recipient.recipient.address))
+    if job.message.message.receivedAt > job.message.message.expiresAt {
+      violate("\(job.message.id) was born expired")
+    }
+  }
+
+  func took(_ entry: Entry) {
     taken[entry, default: 0] += 1
     unsettled.append(entry)
     if taken[entry, default: 0] > 1 + excuses[entry, default: 0] {
       violate("\(entry.id) reached \(entry.address) \(taken[entry, default: 0]) times without an excuse")
     }
-    if job.message.message.receivedAt > job.message.message.expiresAt { violate("\(entry.id) was born expired") }
   }
 
   /// The next hop took it and its word was lost: it will be tried again, and that is nobody's fault.
   func tookSilently(_ job: DeliveryJob, _ recipient: QueuedRecipient) {
-    took(job, recipient)
-    let entry = Entry(id: job.message.id, address: recipient.recipient.address)
+    tookSilently(Entry(id: job.message.id, address: recipient.recipient.address))
+  }
+
+  /// The excuse comes first: what was on its way at a cut may arrive behind what was sent again.
+  func tookSilently(_ entry: Entry) {
+    excuses[entry, default: 0] += 1
+    let isUnsettled = unsettled.contains(entry)
+    took(entry)
+    if !isUnsettled { unsettled.remove(entry) }
+  }
+
+  /// It was taken, and its word didn't reach us.
+  func wordLost(_ entry: Entry) {
     excuses[entry, default: 0] += 1
     unsettled.remove(entry)
   }
@@ -81,6 +101,7 @@ final class Ledger: @unchecked Sendable {
   /// An event that has become durable.
   func happened(_ event: MailEvent) {
     guard let entry = Ledger.end(in: event) else { return }
+    if event.kind == .failed { checkFailure(event, entry) }
     // An operator's word leaves a delivery under way unsettled: the cut may come before it is told.
     if event.kind != .removed { unsettled.remove(entry) }
     if event.kind == .delivered, taken[entry, default: 0] == 0 {
@@ -103,6 +124,9 @@ final class Ledger: @unchecked Sendable {
       return nil
     }
   }
+
+  /// From receipt to expiry; nil for what the server made itself.
+  func lifetime(of id: QueueID) -> Duration? { known[id].map { $0.expiresAt - $0.receivedAt } }
 
   // MARK: What must hold
 

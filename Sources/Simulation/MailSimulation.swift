@@ -6,11 +6,14 @@ import Relay
 import SMTPGrammar
 
 /// A whole day of a mail server in a moment, from one seed: clients submit by 465, the power is cut, the disk fails and
-/// fills, operators interfere, clocks jump, and next hops fail in every way of the golden table. Then the faults stop,
-/// and the queue must drain.
+/// fills, operators interfere, clocks jump, next hops fail in every way of the golden table, the DNS gives answers of
+/// every kind, and mail hosts refuse, hang up, fall silent and fail at TLS at every step. Then the faults stop, and the
+/// queue must drain.
 ///
-/// What must hold: every recipient that was acknowledged is in the queue, or ended with an event; each failure was told;
-/// nobody received more than once but for deliveries in flight at a cut; when the faults stop everything ends.
+/// What must hold: every recipient that was acknowledged is in the queue, or ended with an event; each failure was told,
+/// and for a reason that allows it; nobody received more than once but for deliveries in flight at a cut and for replies
+/// that were lost; no mail reaches a host that isn't one of its domain's, nor over a weaker channel than Law 2 leaves it;
+/// when the faults stop everything ends.
 public final class MailSimulation: @unchecked Sendable {
   public struct Report: Hashable, Sendable {
     public let seed: UInt64
@@ -27,17 +30,24 @@ public final class MailSimulation: @unchecked Sendable {
   static let drainBound = Duration.seconds(48 * 3_600)
 
   private let seed: UInt64
-  private let internet: SimulatedInternet
-  private let random: SeededRandom
-  private var configuration: SimulatedConfiguration
+  let internet: SimulatedInternet
+  let random: SeededRandom
+  private(set) var configuration: SimulatedConfiguration
   private let isDone = Gate()
-  private var server: SimulatedServer?
+  private(set) var server: SimulatedServer?
   private var store: ModelQueueStore
   private var isStopping = false
 
   public static func run(seed: UInt64, keepsTrace: Bool = false) -> Report {
     let world = World(seed: seed)
-    let internet = SimulatedInternet(world, seed: seed, keepsTrace: keepsTrace)
+    let internet: SimulatedInternet
+    do {
+      internet = try SimulatedInternet(world, seed: seed, keepsTrace: keepsTrace)
+    } catch {
+      return Report(
+        seed: seed, trace: 0, violations: ["the world could not be made: \(error)"], summary: "", injected: [:],
+        lines: [])
+    }
     do {
       let simulation = try MailSimulation(seed, internet)
       if world.run({ await simulation.play() }) == nil {
@@ -65,6 +75,7 @@ public final class MailSimulation: @unchecked Sendable {
 
   private func play() async {
     await withDiscardingTaskGroup { group in
+      internet.cutPower = { [weak self] in self?.cut() }
       group.addTask { await self.keepServing() }
       group.addTask { await self.bringChaos() }
       group.addTask { await self.operate() }
@@ -88,6 +99,7 @@ public final class MailSimulation: @unchecked Sendable {
         internet.trace.note("the server ends: \(end)")
         // The store may have ended by itself: then nothing more can be kept, as behind a cut.
         if !server.life.isOver, !isStopping { cut() }
+        if isStopping { server.life.closeLines() }
       } catch {
         return internet.ledger.violate("the server could not start: \(error)")
       }
@@ -97,7 +109,7 @@ public final class MailSimulation: @unchecked Sendable {
   }
 
   private func cut() {
-    guard let server else { return }
+    guard let server, !server.life.isOver else { return }
     internet.trace.note("the power is cut")
     store = server.cut()
   }
@@ -139,7 +151,7 @@ public final class MailSimulation: @unchecked Sendable {
         store.setUnavailable(when: nil)
       case 7, 8:
         internet.inject(.reload)
-        await reload(servesShop: random.chance(50))
+        await reload(servesShop: random.chance(50), usesExchangers: random.chance(75))
       case _:
         guard let message = try? await store.list(QueueFilter(), after: nil, limit: 20).last else { continue }
         internet.trace.note("the body of \(message.id) is damaged")
@@ -148,13 +160,14 @@ public final class MailSimulation: @unchecked Sendable {
       }
     }
     store.setFull(false)
-    await reload(servesShop: true)
+    await reload(servesShop: true, usesExchangers: configuration.usesExchangers)
   }
 
-  private func reload(servesShop: Bool) async {
+  private func reload(servesShop: Bool, usesExchangers: Bool) async {
     do {
       var configuration = try SimulatedConfiguration(random)
       configuration.servesShop = servesShop
+      configuration.usesExchangers = usesExchangers
       self.configuration = configuration
       guard let server, !server.life.isOver else { return }
       internet.trace.note("the configuration is read again, \(servesShop ? "with" : "without") shop.example")
@@ -188,72 +201,6 @@ public final class MailSimulation: @unchecked Sendable {
     } catch {
       internet.trace.note("the operator is not heard: \(error)")
     }
-  }
-
-  // MARK: Mail
-
-  private func sendLetters(_ count: Int, from account: String) async {
-    let client = SubmittingClient(internet: internet)
-    for number in 0..<count {
-      await pause(upTo: 600)
-      let sender = random.pick(["anna@example.com", "bulk@example.com", "nobody@example.com", "x@away.example"])
-      let letter = SubmittingClient.Letter(
-        account: account, sender: sender, recipients: pickRecipients(),
-        text: text(from: sender, subject: "\(account) \(number)"))
-      for _ in 0..<3 {
-        guard let server else { break }
-        let end = await client.send(letter, to: server)
-        internet.trace.note("\(account) \(number): \(end)")
-        if case .accepted(let id) = end { internet.ledger.acknowledge(id) }
-        guard end == .lost else { break }
-        await pause(upTo: 120)
-      }
-    }
-  }
-
-  private func sendHouseMail(_ count: Int) async {
-    for number in 0..<count {
-      await pause(upTo: 900)
-      guard let server else { continue }
-      let now = internet.clock.now
-      let sender =
-        random.chance(20) ? nil : random.pick(["anna@example.com", "boss@example.com", "nobody@example.com"])
-      let notifies: [Notify?] = [nil, .never, .success, .failure, .delay, [.success, .failure, .delay]]
-      do {
-        var message = NewMessage(
-          id: QueueID(acceptedAt: now, random: random.next()),
-          reversePath: try sender.map { .mailbox(try Mailbox($0)) } ?? .null, recipients: [],
-          reportContent: random.pick([nil, .full, .headers]), receivedAt: now,
-          expiresAt: now + configuration.options.giveUpAfter,
-          prefix: ByteBuffer(string: "Received: by the house\r\n"))
-        message.envelopeID = random.chance(30) ? "envelope-\(number)" : nil
-        for address in Set(pickRecipients()).sorted() {
-          let mailbox = try Mailbox(address)
-          let route = address.hasSuffix("@example.com") ? SimulatedInternet.local : SimulatedInternet.outbound
-          message.recipients.append(NewRecipient(address: mailbox, route: route, notify: random.pick(notifies)))
-        }
-        try await server.submit(message, text(from: sender ?? "house@example.com", subject: "house \(number)"))
-      } catch {
-        internet.trace.note("house \(number) isn't taken: \(error)")
-      }
-    }
-  }
-
-  private func pickRecipients() -> [String] {
-    let addresses = [
-      "anna@example.com", "carl+lists@example.com", "all@example.com", "everywhere@example.com", "desk@shop.example",
-      "one@away.example", "two@away.example", "three@far.example", "nobody@example.com",
-    ]
-    return (0...random.below(4)).map { _ in random.pick(addresses) }
-  }
-
-  private func text(from sender: String, subject: String) -> String {
-    "From: \(sender)\r\nTo: somebody@example.com\r\nSubject: \(subject)\r\nDate: Tue, 12 Jan 2027 08:00:00 +0000\r\n"
-      + "\r\n.A line with a dot.\r\n" + String(repeating: "More.\r\n", count: random.below(40))
-  }
-
-  private func pause(upTo seconds: Int) async {
-    await internet.clock.sleep(for: .milliseconds(1 + random.below(seconds * 1_000)))
   }
 
   // MARK: The end

@@ -4,12 +4,20 @@ import MailSyntax
 import OrderedCollections
 import Relay
 import SMTPGrammar
+import SMTPSessions
+import TransportSecurity
 
 /// What the server's file says until it is read again.
 struct SimulatedConfiguration: Sendable {
   let options: QueueRunner.Options
   /// Whether shop.example is ours. Else its mail goes out, and what is queued for its route waits for it.
   var servesShop = true
+  /// Whether mail for other domains goes to their mail exchangers, else all of it to one hop.
+  var usesExchangers: Bool
+  private let exchangerConcurrency: Int
+  private let pace: Pace
+  private let pool: PoolLimits
+  private let usesChunking: Bool
   /// Deliveries at once, by hop.
   private let concurrencies: [Int]
 
@@ -27,10 +35,16 @@ struct SimulatedConfiguration: Sendable {
     options.surveyInterval = .seconds(60 + random.below(600))
     options.drainTime = .seconds(10)
     self.options = options
+    usesExchangers = random.chance(75)
+    exchangerConcurrency = 1 + random.below(4)
+    pace = random.chance(30) ? Pace(perDomain: 6 + random.below(30), perHost: 6 + random.below(60)) : Pace()
+    pool = PoolLimits(
+      maximumConnections: 1 + random.below(4), maximumTransactions: 1 + random.below(5), idleTime: .seconds(20))
+    usesChunking = random.chance(70)
     concurrencies = SimulatedInternet.hops.map { _ in 1 + random.below(4) }
   }
 
-  func routes(to internet: SimulatedInternet, during life: Life) -> RouteTable {
+  func routes(to internet: SimulatedInternet, during life: Life, _ random: any RandomSource) -> RouteTable {
     let routes = zip(SimulatedInternet.hops, concurrencies).map { key, concurrency in
       (
         key,
@@ -39,9 +53,32 @@ struct SimulatedConfiguration: Sendable {
           ending: key == SimulatedInternet.outbound ? .relayed : .finalDelivery)
       )
     }
+    let named = routes.filter { key, _ in
+      (servesShop || key != SimulatedInternet.shop) && (!usesExchangers || key != SimulatedInternet.outbound)
+    }
     return RouteTable(
-      OrderedDictionary(uniqueKeysWithValues: routes.filter { servesShop || $0.0 != SimulatedInternet.shop }))
+      OrderedDictionary(uniqueKeysWithValues: named),
+      exchangers: usesExchangers ? exchangers(of: internet, during: life, random) : nil)
   }
+
+  private func exchangers(of internet: SimulatedInternet, during life: Life, _ random: any RandomSource) -> Route {
+    let own = internet.foreign.own
+    var rules = DestinationRules()
+    for domain in internet.foreign.domains.values { rules.set(domain.floor, for: domain.name) }
+    var settings = ExchangerSettings(
+      egress: Egress(name: .name(own)), ownNames: [own], rules: rules, pace: pace, pool: pool)
+    settings.usesChunking = usesChunking
+    let deliverer = ExchangerDeliverer(
+      settings, resolver: SimulatedResolver(internet: internet),
+      dialer: SimulatedDialer(internet: internet, life: life),
+      clock: internet.clock, random: random, events: internet.trace)
+    return Route(
+      deliverer: VisitingDeliverer(deliverer: deliverer), maximumConcurrency: exchangerConcurrency, ending: .relayed,
+      origin: .exchanger)
+  }
+
+  /// The way of mail for a domain that isn't ours.
+  private var outbound: Routing.Outbound { usesExchangers ? .exchangers : .route(SimulatedInternet.outbound) }
 
   func routing() throws -> Routing {
     let example = LocalDomain(
@@ -49,12 +86,16 @@ struct SimulatedConfiguration: Sendable {
       recipients: ["anna", "bulk", "boss", "carl"].map { .init($0) },
       aliases: [
         .init("all", targets: [try Mailbox("anna@example.com"), try Mailbox("carl@example.com")]),
-        .init("everywhere", targets: [try Mailbox("carl@example.com"), try Mailbox("desk@shop.example")]),
+        .init(
+          "everywhere",
+          targets: [
+            try Mailbox("carl@example.com"), try Mailbox("desk@shop.example"), try Mailbox("all@far.example"),
+          ]),
       ],
       delivery: SimulatedInternet.local, postmaster: try Mailbox("boss@example.com"))
     let shop = LocalDomain(
       name: try DomainName("shop.example"), recipients: [.init("shop"), .init("desk")],
       delivery: SimulatedInternet.shop, postmaster: try Mailbox("desk@shop.example"))
-    return try Routing(domains: servesShop ? [example, shop] : [example], outbound: .route(SimulatedInternet.outbound))
+    return try Routing(domains: servesShop ? [example, shop] : [example], outbound: outbound)
   }
 }

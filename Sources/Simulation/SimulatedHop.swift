@@ -21,7 +21,23 @@ struct Mood: Hashable, Sendable {
 /// One life of the server between two cuts of the power. When it is over, nothing it still does has an effect.
 final class Life: @unchecked Sendable {
   private(set) var isOver = false
-  func end() { isOver = true }
+  /// Its open connections to mail hosts.
+  private var lines: [SimulatedLine] = []
+
+  func end() {
+    isOver = true
+    closeLines()
+  }
+
+  func add(_ line: SimulatedLine) {
+    lines.removeAll(where: \.isClosed)
+    lines.append(line)
+  }
+
+  func closeLines() {
+    for line in lines { line.cut() }
+    lines = []
+  }
 }
 
 /// A next hop that fails in every way of the golden table, as its mood is.

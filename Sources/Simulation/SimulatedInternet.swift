@@ -6,7 +6,7 @@ import Relay
 /// What stands around the server in a simulated world: the clock, the randomness, the moods of the next hops, and the
 /// ledger that knows what really happened.
 final class SimulatedInternet: @unchecked Sendable {
-  static let outbound = RouteKey(rawValue: "outbound")
+  static let outbound = RouteKey.outbound
   static let local = RouteKey(rawValue: "domain/example.com")
   static let shop = RouteKey(rawValue: "domain/shop.example")
   static let hops: [RouteKey] = [outbound, local, shop]
@@ -16,6 +16,10 @@ final class SimulatedInternet: @unchecked Sendable {
   let random: SeededRandom
   let trace: Trace
   let ledger = Ledger()
+  /// The domains and mail hosts that aren't ours.
+  let foreign: ForeignInternet
+  /// Cuts the server's power at once.
+  var cutPower: (() -> Void)?
   /// From then on everything works: what is queued must leave.
   let faultsEnd: Uptime
   /// How often each kind of fault was met. Looked up only.
@@ -24,14 +28,25 @@ final class SimulatedInternet: @unchecked Sendable {
   private let seed: UInt64
   private var moods: OrderedDictionary<String, [(until: Uptime, mood: Mood)]> = [:]
 
-  init(_ world: World, seed: UInt64, keepsTrace: Bool) {
+  private var dnsMoods: [(until: Uptime, chance: Int, trouble: InjectedFault.DNSTrouble)] = []
+  private var nextRefusal: OrderedDictionary<DeliveryStage, Int> = [:]
+
+  init(_ world: World, seed: UInt64, keepsTrace: Bool) throws {
     self.world = world
     clock = VirtualClock(world)
     random = SeededRandom(seed: seed)
     trace = Trace(clock: clock, keepsLines: keepsTrace)
     self.seed = seed
     faultsEnd = clock.uptime + .seconds(3_600 + random.below(7_200))
+    let own = try DomainName("mx.example.com")
+    foreign = try ForeignInternet(random, now: clock.uptime, faultsEnd: faultsEnd, own: own)
+    ledger.foreign = foreign
     for hop in SimulatedInternet.hops { moods[hop.rawValue] = drawMoods() }
+    var until = clock.uptime
+    while until < faultsEnd {
+      until = until + .seconds(30 + random.below(900))
+      dnsMoods.append((until, random.pick([0, 0, 10, 60]), random.pick(InjectedFault.DNSTrouble.allCases)))
+    }
     trace.follow { [ledger] in ledger.happened($0) }
   }
 
@@ -42,8 +57,38 @@ final class SimulatedInternet: @unchecked Sendable {
 
   func inject(_ chaos: InjectedFault.Chaos) { injected[.chaos(chaos), default: 0] += 1 }
 
+  func inject(_ fault: InjectedFault.HostFault) { injected[.host(fault), default: 0] += 1 }
+  func inject(_ fault: InjectedFault) { injected[fault, default: 0] += 1 }
+
+  /// The fault that the DNS's next answer is; nil where it answers.
+  func dnsTrouble() -> InjectedFault.DNSTrouble? {
+    guard let mood = dnsMoods.first(where: { clock.uptime < $0.until }),
+      random.chance(mood.chance)
+    else { return nil }
+    inject(.dns(mood.trouble))
+    return mood.trouble
+  }
+
+  /// A delivery to a mail host reaches a stage: now and then the power is cut right there.
+  func passes(_ stage: DeliveryStage) {
+    guard clock.uptime < faultsEnd, random.below(SimulatedInternet.passesPerCut) == 0 else { return }
+    inject(.cutDuring(stage))
+    cutPower?()
+  }
+  private static let passesPerCut = 500
+
+  /// A refusal of the golden table, each in turn.
+  func nextRefusal(at stage: DeliveryStage) -> String {
+    let all = InjectedFault.refusals
+    let place = nextRefusal[stage] ?? Int(seed &* 13 % UInt64(all.count))
+    nextRefusal[stage] = (place + 1) % all.count
+    inject(.refusal(stage, reply: all[place]))
+    return "\(all[place]) words that decide nothing"
+  }
+
   /// The next fault of the golden table at one of these stages. All combinations come in turn, in an order that has
-  /// nothing to do with the table's, and each seed begins elsewhere, by steps near the golden section: together some hundred seeds meet every one.
+  /// nothing to do with the table's, and each seed begins elsewhere, by steps near the golden section: together some
+  /// hundred seeds meet every one.
   func nextFault(at stages: [DeliveryStage]) -> DeliveryFault {
     let combinations = stages.count * FaultCatalogue.causes.count
     let place = nextFault[stages] ?? Int(seed &* 229 % UInt64(combinations))

@@ -18,6 +18,7 @@ final class SimulatedServer: Sendable {
   private let intake: Intake
   private let internet: SimulatedInternet
   private let settings: ServerSettings
+  private let random: SeededRandom
   private let wires: Wires
   /// Opens when this life is to end by a cut.
   private let isCut = Gate()
@@ -32,8 +33,8 @@ final class SimulatedServer: Sendable {
     let random = SeededRandom(seed: internet.random.next())
     let routing = try configuration.routing()
     let runner = QueueRunner(
-      store: store, routes: configuration.routes(to: internet, during: life), routing: routing, clock: internet.clock,
-      random: random,
+      store: store, routes: configuration.routes(to: internet, during: life, random), routing: routing,
+      clock: internet.clock, random: random,
       events: internet.trace, options: options)
     let users = try SimulatedServer.users()
     let verifier = InstantVerifier(clock: internet.clock)
@@ -51,6 +52,7 @@ final class SimulatedServer: Sendable {
         return try await runner.commit(message, body: body, event: event)
       })
     self.internet = internet
+    self.random = random
     self.store = store
     self.runner = runner
     self.life = life
@@ -120,7 +122,8 @@ final class SimulatedServer: Sendable {
   func reload(_ configuration: SimulatedConfiguration) async throws {
     let routing = try configuration.routing()
     runner.replace(
-      routes: configuration.routes(to: internet, during: life), routing: routing, options: configuration.options)
+      routes: configuration.routes(to: internet, during: life, random), routing: routing,
+      options: configuration.options)
     var reception = intake.reception
     reception.routing = routing
     reception.giveUpAfter = configuration.options.giveUpAfter

@@ -7,12 +7,13 @@ public import MailSyntax
 /// Two tripwires guard the determinism: a job that comes back from another thread stops the process, and so does a job
 /// that leaves for the global executor (`Task {}`, `Task.detached`, `Task.sleep`).
 public final class World: TaskExecutor, @unchecked Sendable {
-  /// Jobs a world runs before it counts as endless.
+  /// Jobs a world runs and timers that fire before it counts as endless.
   public static let maximumJobs = 1_000_000
 
   public let start: UTCInstant
   public private(set) var jobs = 0
   private var ready: [UnownedJob] = []
+  /// The next one last.
   private var timers: [Timer] = []
   private var lastTimer = 0
   private var random: SplitMix
@@ -64,18 +65,26 @@ public final class World: TaskExecutor, @unchecked Sendable {
       ready.removeLast().runSynchronously(on: asUnownedTaskExecutor())
       return true
     }
-    guard let next = timers.map(\.at).min() else { return false }
-    elapsed = max(elapsed, next)
-    // All that are due fire at once, so that the seed decides their order.
-    let due = timers.filter { $0.at <= elapsed }
-    timers.removeAll { $0.at <= elapsed }
+    guard let next = timers.last else { return false }
+    elapsed = max(elapsed, next.at)
+    // All that are due fire at once, so that the seed decides the order of what follows.
+    var due: [Timer] = []
+    while let timer = timers.last, timer.at <= elapsed { due.append(timers.removeLast()) }
+    jobs += due.count
     for timer in due { timer.fire() }
     return true
   }
 
   func addTimer(at moment: Uptime, _ fire: @escaping () -> Void) -> Int {
     lastTimer += 1
-    timers.append(Timer(at: moment.nanoseconds, number: lastTimer, fire: fire))
+    let timer = Timer(at: moment.nanoseconds, number: lastTimer, fire: fire)
+    // Behind all that fire later, and before those of the same moment: the oldest of them stands last.
+    var (low, high) = (0, timers.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if timers[middle].at > timer.at { low = middle + 1 } else { high = middle }
+    }
+    timers.insert(timer, at: low)
     return lastTimer
   }
 

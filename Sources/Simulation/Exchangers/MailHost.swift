@@ -1,0 +1,86 @@
+import MailSyntax
+import TransportSecurity
+
+/// What becomes of STARTTLS at a host.
+enum TLSConduct: Hashable, Sendable, CaseIterable {
+  /// TLS, and a certificate that proves the host.
+  case verified
+  /// TLS with a certificate that proves nothing.
+  case unverified
+  case notOffered
+  /// Offered, and answered with no.
+  case refused
+  /// The handshake fails, never ends, or ends below TLS 1.2.
+  case broken, stalled, obsolete
+}
+
+/// How a mail host behaves for a while. Chances are per cent, drawn anew at every step of a session.
+struct HostMood: Hashable, Sendable {
+  /// No connection is answered.
+  var isSilent = false
+  var refusesConnections = 0
+  /// Answers with a refusal of the golden table.
+  var refuses = 0
+  /// The connection is lost.
+  var hangsUp = 0
+  /// Nothing comes any more.
+  var stalls = 0
+  /// Takes a message, and the connection is lost before it says so.
+  var losesWords = 0
+  var recipientLimit: Int?
+  /// Instead of what the host is by nature.
+  var tls: TLSConduct?
+  /// An answer takes up to this long.
+  var slowest: Duration = .milliseconds(400)
+
+  static let well = HostMood()
+
+  static func draw(_ random: SeededRandom) -> HostMood {
+    switch random.below(10) {
+    case 0, 1: .well
+    case 2: HostMood(isSilent: true)
+    case 3: HostMood(refusesConnections: 100)
+    case 4: HostMood(refuses: 25)
+    case 5: HostMood(hangsUp: 10, losesWords: 20)
+    case 6, 7: HostMood(tls: random.pick(TLSConduct.allCases))
+    case 8: HostMood(refusesConnections: 20, refuses: 5, stalls: 4, slowest: .seconds(60))
+    case _: HostMood(refuses: 3, recipientLimit: 1 + random.below(2))
+    }
+  }
+}
+
+/// A mail server somewhere. Everything happens on the world's thread.
+final class MailHost: @unchecked Sendable {
+  let name: DomainName
+  let addresses: [IPAddress]
+  /// What it calls itself.
+  let greetingName: DomainName
+  private let nature: TLSConduct
+  private let moods: [(until: Uptime, mood: HostMood)]
+  private let faultsEnd: Uptime
+  /// Some domain with a floor sends its mail here: when the faults stop its TLS is as it should be.
+  var servesDemandingDomain = false
+
+  /// - Parameter moods: until `faultsEnd`; then it is well.
+  init(
+    _ name: DomainName, at addresses: [IPAddress], greetingName: DomainName? = nil, nature: TLSConduct,
+    moods: [(until: Uptime, mood: HostMood)], faultsEnd: Uptime
+  ) {
+    self.name = name
+    self.addresses = addresses
+    self.greetingName = greetingName ?? name
+    self.nature = nature
+    self.moods = moods
+    self.faultsEnd = faultsEnd
+  }
+
+  func mood(at moment: Uptime) -> HostMood {
+    guard moment < faultsEnd else { return .well }
+    return moods.first { moment < $0.until }?.mood ?? .well
+  }
+
+  func tls(at moment: Uptime) -> TLSConduct {
+    if moment >= faultsEnd, servesDemandingDomain { return .verified }
+    return mood(at: moment).tls ?? nature
+  }
+}

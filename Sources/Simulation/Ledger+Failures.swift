@@ -1,0 +1,34 @@
+import DNSRecords
+import MailQueue
+import MailSyntax
+import OrderedCollections
+import Relay
+
+extension Ledger {
+  /// What may end a recipient before it expires; all else is tried again (Documentation/Outcomes.md).
+  private static let lastWords: Set<Outcome.Reason> = [
+    .noSuchDomain, .takesNoMail, .loop, .hostNeverAccepts, .tooBig, .policy, .address, .refused, .unsupported,
+  ]
+
+  /// A recipient was given up: for a reason that allows it, and true.
+  func checkFailure(_ event: MailEvent, _ entry: Entry) {
+    // An operator gives none.
+    guard case .text(let name)? = event["reason"], let reason = Outcome.Reason(rawValue: name) else { return }
+    if !Ledger.lastWords.contains(reason), let lifetime = lifetime(of: entry.id),
+      case .number(let age)? = event["age-seconds"], .seconds(age + 1) < lifetime
+    {
+      violate("\(entry.id) to \(entry.address) failed after \(age) s, though \(name) is no last word")
+    }
+    guard case .text(let route)? = event["route"], RouteKey(rawValue: route).leadsToExchangers,
+      let domain = entry.address.domain.name, let truth = foreign?.domains[domain]
+    else { return }
+    switch (reason, truth.mail) {
+    case (.noSuchDomain, .exchangers), (.noSuchDomain, .implicit): violate("\(domain) exists, and bounced as \(name)")
+    case (.takesNoMail, .implicit), (.takesNoMail, .nothing), (.takesNoMail, .noSuchName):
+      violate("\(domain) has no null MX, and bounced as \(name)")
+    case (.takesNoMail, .exchangers(let records)):
+      if !records.allSatisfy({ $0.exchange == .null }) { violate("\(domain) takes mail, and bounced as \(name)") }
+    case (_, _): break
+    }
+  }
+}
