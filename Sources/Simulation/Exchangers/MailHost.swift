@@ -40,7 +40,7 @@ struct HostMood: Hashable, Sendable {
     case 0, 1: .well
     case 2: HostMood(isSilent: true)
     case 3: HostMood(refusesConnections: 100)
-    case 4: HostMood(refuses: 25)
+    case 4: HostMood(refuses: 15)
     case 5: HostMood(hangsUp: 10, losesWords: 20)
     case 6, 7: HostMood(tls: random.pick(TLSConduct.allCases))
     case 8: HostMood(refusesConnections: 20, refuses: 5, stalls: 4, slowest: .seconds(60))

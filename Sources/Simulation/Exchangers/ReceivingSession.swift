@@ -256,7 +256,9 @@ final class ReceivingSession {
   /// Whether this step is taken as it should be; else it has failed already.
   private func goesOn(at stage: DeliveryStage) -> Bool {
     guard survives(stage) else { return false }
-    guard internet.random.chance(host.mood(at: internet.clock.uptime).refuses) else { return true }
+    // Few sessions come as far as the message, so there more is refused: all replies are to be met there, too.
+    let isLate = stage == .data || stage == .finalReply
+    guard internet.random.chance(host.mood(at: internet.clock.uptime).refuses * (isLate ? 5 : 1)) else { return true }
     let reply = internet.nextRefusal(at: stage)
     say(reply)
     if reply.hasPrefix("421") { hangUp() }
