@@ -27,6 +27,9 @@ struct ExchangerAttempt {
   /// Hosts where STARTTLS was offered and TLS could not be had.
   private var withoutTLS: [ExchangerHost] = []
   private var sessions = 0
+  /// Each of them is left a session, as far as there are so many: no host's many addresses keep the next one's from
+  /// being tried.
+  private var hostsBehind = 0
   /// A host had TLS with us, or was left out for limits of our own: what came of the others says nothing of TLS there,
   /// so nothing goes in clear (Law 2: only where it failed on every host).
   private var mayHaveTLS = false
@@ -44,11 +47,20 @@ struct ExchangerAttempt {
   }
 
   mutating func run(_ hosts: [ExchangerHost]) async -> DeliveryResult {
-    for host in hosts where mayGoOn { await serve(host, over: firstChannel(to: host)) }
-    if sessions >= ExchangerSettings.maximumSessions, !pending.isEmpty { mayHaveTLS = true }
+    for (place, host) in hosts.enumerated() {
+      guard mayGoOn else {
+        mayHaveTLS = true
+        break
+      }
+      hostsBehind = hosts.count - place - 1
+      await serve(host, over: firstChannel(to: host))
+    }
     if !mayHaveTLS, let permit = decision.cleartextPermit(reason: "STARTTLS failed on every mail server of \(domain)") {
       sessions = 0
-      for host in withoutTLS where mayGoOn { await serve(host, over: .cleartext(permit)) }
+      for (place, host) in withoutTLS.enumerated() where mayGoOn {
+        hostsBehind = withoutTLS.count - place - 1
+        await serve(host, over: .cleartext(permit))
+      }
     }
     return result()
   }
@@ -114,6 +126,7 @@ struct ExchangerAttempt {
   ) async -> ClientConversation? {
     var left = endpoints
     while !left.isEmpty, mayGoOn {
+      guard left.count == endpoints.count || sessions + hostsBehind < ExchangerSettings.maximumSessions else { break }
       sessions += 1
       do throws(OpeningFault) {
         let conversation = try await ClientConversation.open(
