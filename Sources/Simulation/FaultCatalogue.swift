@@ -46,7 +46,10 @@ public enum FaultCatalogue {
       ("bogus", .bogus(domain, reason: "signature expired")),
     ].map { (name: String, fault: DestinationFault) in (name, .destination(fault)) }
 
-  private static let domain = try! DomainName("example.org")
+  private static let domain: DomainName = {
+    guard let name = try? DomainName("example.org") else { preconditionFailure("example.org is a name") }
+    return name
+  }()
 
   public static func reply(_ code: UInt16, _ enhanced: EnhancedStatusCode? = nil) -> DeliveryFault.Cause {
     .reply(serverReply(code, enhanced))

@@ -34,7 +34,6 @@ struct SimulatedConfiguration: Sendable {
     options.maximumConcurrency = 2 + random.below(6)
     options.surveyInterval = .seconds(60 + random.below(600))
     options.drainTime = .seconds(10)
-    self.options = options
     usesExchangers = random.chance(75)
     exchangerConcurrency = 1 + random.below(4)
     pace = random.chance(30) ? Pace(perDomain: 6 + random.below(30), perHost: 6 + random.below(60)) : Pace()
@@ -42,6 +41,11 @@ struct SimulatedConfiguration: Sendable {
       maximumConnections: 1 + random.below(4), maximumTransactions: 1 + random.below(5), idleTime: .seconds(20))
     usesChunking = random.chance(70)
     concurrencies = SimulatedInternet.hops.map { _ in 1 + random.below(4) }
+    // Fewer places than there are lanes, so that mail is left to the store and must be found again.
+    options.maximumLanes = 1 + random.below(4)
+    options.maximumErrands = random.below(6)
+    options.surveyPage = 1 + random.below(3)
+    self.options = options
   }
 
   func routes(to internet: SimulatedInternet, during life: Life, _ random: any RandomSource) -> RouteTable {

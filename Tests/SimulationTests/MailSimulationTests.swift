@@ -12,6 +12,7 @@ struct MailSimulationTests {
   /// each find has a test of its own beside the code as well.
   static let regressions: [(seed: UInt64, found: String)] = [
     (182, "the store was asked without end for a lane whose mail an operator had in hand"),
+    (236, "a survey that had been short of room was asked for without end while the store was unavailable"),
     (83, "the check itself: a power cut between an operator's delete and the word of the delivery it overtook"),
   ]
 

@@ -43,6 +43,8 @@ extension DueWindow {
 
   mutating func surveyFailed(uptime: Uptime) {
     survey.began = nil
+    // Else a store that fails would be asked again at once wherever there is room.
+    survey.isShortOfRoom = false
     survey.due = uptime + DueWindow.readAgainAfter
   }
 

@@ -83,7 +83,8 @@ final class House: Sendable {
         let found = try foundation.resolvers.resolver(for: configuration)
         foundation.resolvers.take(found, for: configuration)
         let routes = try RouteTable(
-          configuration, foundation: foundation, resolver: resolver ?? found, clock: clock, random: random, events: alarms)
+          configuration, foundation: foundation, resolver: resolver ?? found, clock: clock, random: random,
+          events: alarms)
         let runner = QueueRunner(
           store: store, routes: routes, routing: routing, clock: clock, random: random, events: alarms,
           options: QueueRunner.Options(configuration))

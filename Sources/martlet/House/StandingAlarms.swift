@@ -51,7 +51,8 @@ final class StandingAlarms: EventSink {
     case .dnssecProven: clear("dnssec-not-validating")
     case .deferred, .failed: noteError(event)
     case .sessionOpened, .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused,
-      .wrongWrapper, .addressLimited, .accepted, .delivered, .held, .released, .rescheduled, .removed, .reported, .delayReported,
+      .wrongWrapper, .addressLimited,
+      .accepted, .delivered, .held, .released, .rescheduled, .removed, .reported, .delayReported,
       .doubleBounce, .started, .stopping, .stopped:
       break
     }

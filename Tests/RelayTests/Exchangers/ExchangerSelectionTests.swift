@@ -7,8 +7,8 @@ import Testing
 
 @Suite("ExchangerSelection")
 struct ExchangerSelectionTests {
-  static let domain = try! DomainName("example.org")
-  static let own: Set<DomainName> = [try! DomainName("mx.example.com")]
+  static let domain = constantName("example.org")
+  static let own: Set<DomainName> = [constantName("mx.example.com")]
 
   static func records(_ entries: [(UInt16, String)]) -> DNSAnswer<MailExchanger> {
     let records = entries.map { preference, host in
@@ -92,7 +92,7 @@ struct ExchangerSelectionTests {
     #expect(
       Self.choose(Self.records([(10, "mx.example.com"), (20, "a.example")])) == .fault(.onlyOurselves(Self.domain)))
     var generator = RandomSourceGenerator(SeededRandom(seed: 1))
-    let own = try! DomainName("mx.example.com")
+    let own = constantName("mx.example.com")
     #expect(
       ExchangerSelection.choose(from: .none(.insecure), for: own, own: Self.own, using: &generator)
         == .fault(.onlyOurselves(own)))

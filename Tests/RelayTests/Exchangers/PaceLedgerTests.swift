@@ -5,7 +5,7 @@ import Testing
 
 @Suite("PaceLedger")
 struct PaceLedgerTests {
-  static let domain = MailDomain.name(try! DomainName("example.org"))
+  static let domain = MailDomain.name(constantName("example.org"))
   static func at(_ seconds: Double) -> Uptime { Uptime(nanoseconds: Int64(seconds * 1e9)) }
 
   @Test("without a bound everything begins at once")
@@ -36,7 +36,7 @@ struct PaceLedgerTests {
   func many() {
     let ledger = PaceLedger(perMinute: 60)
     for number in 0..<20_000 {
-      let key = MailDomain.name(try! DomainName("d\(number).example"))
+      let key = MailDomain.name(constantName("d\(number).example"))
       #expect(ledger.begin(key, at: Self.at(Double(number))) == nil)
     }
     #expect(ledger.remembered < 2 * PaceLedger.sweepThreshold)

@@ -10,7 +10,7 @@ import TransportSecurity
 
 /// A small internet in memory: names in a zone, a scripted server at each address, and what was dialled.
 final class ScriptedInternet: Dialer, EventSink {
-  static let domain = try! DomainName("far.example")
+  static let domain = constantName("far.example")
 
   private let servers: [IPAddress: ScriptedServer]
   private let dialled = Mutex<[String]>([])
@@ -25,7 +25,7 @@ final class ScriptedInternet: Dialer, EventSink {
   /// `mx1.far.example`, `mx2.…` at 192.0.2.1, 192.0.2.2, … in this order of preference.
   convenience init(_ servers: ScriptedServer...) {
     var zone = ZoneResolver()
-    let hosts = servers.indices.map { try! DomainName("mx\($0 + 1).far.example") }
+    let hosts = servers.indices.map { constantName("mx\($0 + 1).far.example") }
     zone.add(ScriptedInternet.domain, exchangers: hosts)
     for (place, host) in hosts.enumerated() { zone.add(host, at: [IPAddress("192.0.2.\(place + 1)")!]) }
     self.init(
@@ -40,7 +40,7 @@ final class ScriptedInternet: Dialer, EventSink {
     rules: DestinationRules = DestinationRules(), _ change: (inout ExchangerSettings) -> Void = { _ in }
   ) -> ExchangerDeliverer {
     var settings = ExchangerSettings(
-      egress: Egress(name: .name(try! DomainName("client.example"))), ownNames: [try! DomainName("client.example")],
+      egress: Egress(name: .name(constantName("client.example"))), ownNames: [constantName("client.example")],
       rules: rules)
     change(&settings)
     return ExchangerDeliverer(
@@ -92,4 +92,10 @@ extension ScriptedServer {
   var heardMailInClear: Bool {
     connections.contains { $0.tls == nil && $0.lines.contains { $0.hasPrefix("MAIL") } }
   }
+}
+
+/// A name that a test writes out.
+func constantName(_ text: String) -> DomainName {
+  guard let name = try? DomainName(text) else { preconditionFailure("\(text) is no name") }
+  return name
 }

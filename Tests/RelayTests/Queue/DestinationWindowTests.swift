@@ -208,6 +208,33 @@ struct DestinationWindowTests {
     #expect(window.standings.isEmpty && window.lanes.isEmpty)
   }
 
+  @Test("a survey that was short of room and then fails is not asked for over and over")
+  func failedSurvey() throws {
+    var window = try window {
+      $0.maximumLanes = 1
+      $0.surveyPage = 2
+    }
+    guard case .survey(_, let limit)? = window.next(now: Fixture.start, uptime: Self.zero) else {
+      Issue.record("no survey at the start")
+      return
+    }
+    let page = [1, 2].map { LaneSummary(lane: Self.lane($0), earliestDue: Fixture.start) }
+    window.surveyed(page, limit: limit, now: Fixture.start, uptime: Self.zero)
+    // The lane that found a place is done with, so there is room for the other.
+    guard case .refill(let lane, let wanted)? = window.next(now: Fixture.start, uptime: Self.zero) else {
+      Issue.record("the lane isn't asked for")
+      return
+    }
+    window.refilled(lane, with: DueMail(ids: [], nextDue: nil), limit: wanted, now: Fixture.start)
+    #expect(
+      window.next(now: Fixture.start, uptime: Self.zero) == .survey(after: Self.lane(1), limit: limit))
+    window.surveyFailed(uptime: Self.zero)
+    #expect(window.next(now: Fixture.start, uptime: Self.zero + .seconds(4)) == nil)
+    #expect(
+      window.next(now: Fixture.start, uptime: Self.zero + .seconds(5))
+        == .survey(after: Self.lane(1), limit: limit))
+  }
+
   @Test("a survey that takes long comes seldom: the store is read for it a tenth of the time")
   func surveyShare() throws {
     var window = try window { $0.surveyInterval = .seconds(60) }
