@@ -41,7 +41,10 @@ extension ReceivingSession {
       return internet.ledger.violate("\(host.name) was sent mail for \(domain) on a connection in clear of another's")
     }
     internet.inject(.clearAtLast)
-    let untried = hosts.filter { !visit.met.contains($0) }
+    // Over a connection kept in clear a host is tried without being dialled, and the visit doesn't hear of it; such a host
+    // had no TLS to offer.
+    let now = internet.clock.uptime
+    let untried = hosts.filter { !visit.met.contains($0) && internet.foreign.hosts[$0]?.tls(at: now) != .notOffered }
     if !untried.isEmpty {
       internet.ledger.violate("mail for \(domain) went to \(host.name) in clear, and \(untried) had not been tried")
     }
