@@ -14,8 +14,9 @@ struct OpportunisticTests {
   private func attempt(
     _ security: ClientPlan.Security = security
   ) async -> Result<ClientConversation, OpeningFault> {
+    guard let name = try? DomainName("client.example") else { preconditionFailure("client.example is a name") }
     do throws(OpeningFault) {
-      let plan = ClientPlan(identity: .name(try! DomainName("client.example")), security: security)
+      let plan = ClientPlan(identity: .name(name), security: security)
       let target = DialTarget.address(SocketEndpoint(address: .v4(0xc000_0201), port: 25))
       return .success(try await ClientConversation.open(plan, to: target, by: HandDialer(wire: wire)))
     } catch {
