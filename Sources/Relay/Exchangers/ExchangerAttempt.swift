@@ -30,8 +30,8 @@ struct ExchangerAttempt {
   /// Each of them is left a session, as far as there are so many: no host's many addresses keep the next one's from
   /// being tried.
   private var hostsBehind = 0
-  /// A host had TLS with us, or was left out for limits of our own: what came of the others says nothing of TLS there,
-  /// so nothing goes in clear (Law 2: only where it failed on every host).
+  /// A host had TLS with us, was left out for limits of our own, or could not be looked up for now: what came of the
+  /// others says nothing of TLS there, so nothing goes in clear (Law 2: only where it failed on every host).
   private var mayHaveTLS = false
   private var metOurselves = false
   private var busyFor: Duration?
@@ -86,6 +86,7 @@ struct ExchangerAttempt {
     let endpoints: [SocketEndpoint]
     switch await deliverer.lookup.addresses(of: host) {
     case .fault(let fault):
+      if fault.isUncertain { mayHaveTLS = true }
       return note(DeliveryFault(stage: .lookup, cause: .destination(fault)), DeliveryPlace(host: "\(host)", tls: nil))
     case .found(let addresses):
       endpoints = addresses.map { SocketEndpoint(address: $0, port: deliverer.settings.port) }

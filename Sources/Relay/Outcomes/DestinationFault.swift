@@ -19,6 +19,14 @@ public enum DestinationFault: Hashable, Sendable, CustomStringConvertible {
   /// What the DNS says of the name isn't proven, though its zone is signed.
   case bogus(DomainName, reason: String)
 
+  /// Nobody could say, or nobody may be believed: the host may well be there.
+  var isUncertain: Bool {
+    switch self {
+    case .lookupFailed, .bogus: true
+    case .noSuchDomain, .noMailHost, .takesNoMail, .onlyOurselves, .noUsableHost, .noAddress: false
+    }
+  }
+
   public var description: String {
     switch self {
     case .noSuchDomain(let name): "the domain \(name) does not exist"

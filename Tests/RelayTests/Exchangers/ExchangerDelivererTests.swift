@@ -174,6 +174,45 @@ struct ExchangerDelivererTests {
     #expect(describe(try await deliver(ScriptedInternet(server))) == ["3 starttls security"])
   }
 
+  @Test("while another host has TLS nothing goes in clear, though that one puts the mail off")
+  func otherHasTLS() async throws {
+    let refusing = ScriptedServer.mailHost("mx1.far.example", tls: .refused)
+    let leaving = ScriptedServer.mailHost("mx2.far.example") {
+      $0.hasPrefix("MAIL") ? .say("421 4.3.2 closing\r\n") : nil
+    }
+    #expect(describe(try await deliver(ScriptedInternet(refusing, leaving))) == ["3 mail reply 421"])
+    #expect(refusing.connections.count == 1 && !refusing.heardMailInClear)
+  }
+
+  @Test("while a host can't be looked up for now nothing goes in clear: it may have TLS")
+  func otherIsUnknown() async throws {
+    let hosts = [constantName("mx1.far.example"), constantName("mx2.far.example")]
+    for answer in [DNSAnswer<IPAddress>.failed(reason: "SERVFAIL"), .bogus(reason: "expired"), .none(.insecure)] {
+      var zone = ZoneResolver()
+      zone.add(ScriptedInternet.domain, exchangers: hosts)
+      zone.add(hosts[0], at: [IPAddress("192.0.2.1")!])
+      for family in AddressFamily.allCases { zone.set(answer, for: hosts[1], family: family) }
+      let refusing = ScriptedServer.mailHost("mx1.far.example", tls: .refused)
+      _ = try await deliver(ScriptedInternet(["192.0.2.1": refusing], zone: zone))
+      // Only a host that surely isn't there can't have TLS.
+      #expect(refusing.heardMailInClear == (answer == .none(.insecure)))
+    }
+  }
+
+  @Test("one host's many addresses leave the next host its session")
+  func manyAddresses() async throws {
+    let hosts = [constantName("mx1.far.example"), constantName("mx2.far.example")]
+    var zone = ZoneResolver()
+    zone.add(ScriptedInternet.domain, exchangers: hosts)
+    zone.add(hosts[0], at: (1...8).map { IPAddress("192.0.2.\($0)")! })
+    zone.add(hosts[1], at: [IPAddress("192.0.2.9")!])
+    let busy = ScriptedServer.mailHost("mx1.far.example") { $0.isEmpty ? .say("421 4.3.2 busy\r\n") : nil }
+    var servers = Dictionary(uniqueKeysWithValues: (1...8).map { ("192.0.2.\($0)", busy) })
+    servers["192.0.2.9"] = ScriptedServer.mailHost("mx2.far.example")
+    #expect(describe(try await deliver(ScriptedInternet(servers, zone: zone))) == ["3 delivered"])
+    #expect(busy.connections.count == ExchangerSettings.maximumSessions - 1)
+  }
+
   // MARK: Answers
 
   @Test("what concerns a recipient is its host's last word; what ends the session is not")
