@@ -123,8 +123,8 @@ public struct Configuration: Sendable {
   public struct Exchangers: Hashable, Sendable {
     public var port: UInt16 = 25
     public var ownNames: [DomainName] = []
-    public var hostConnections = 20
-    public var pace = Pace()
+    public var perDomain = TrafficLimit()
+    public var perHost = TrafficLimit(atOnce: 20)
     public init() {}
   }
 

@@ -8,34 +8,60 @@ extension ConfigurationReader {
     guard let section = open("mx", in: outbound) else { return exchangers }
     if let port = read(Keys.exchangerPort, in: section).flatMap({ UInt16(exactly: $0) }) { exchangers.port = port }
     exchangers.ownNames = (readList(Keys.ownNames, in: section) ?? []).map(\.value)
-    if let count = read(Keys.hostConnections, in: section) { exchangers.hostConnections = count }
-    exchangers.pace = Pace(perDomain: read(Keys.domainPace, in: section), perHost: read(Keys.hostPace, in: section))
+    if let count = read(Keys.hostConnections, in: section) { exchangers.perHost.general.atOnce = count }
+    exchangers.perHost.general.perMinute = read(Keys.hostPace, in: section)
+    exchangers.perDomain.general.perMinute = read(Keys.domainPace, in: section)
+    exchangers.perDomain.rules = readTraffic("domains", Keys.domainDeliveries, Keys.ownDomainPace, in: section)
+    exchangers.perHost.rules = readTraffic("hosts", Keys.ownHostConnections, Keys.ownHostPace, in: section)
     return exchangers
+  }
+
+  private mutating func readTraffic(
+    _ name: String, _ atOnce: Key<Int>, _ perMinute: Key<Int>, in exchangers: Section
+  ) -> DomainTable<TrafficLimit.Rule> {
+    var rules = DomainTable<TrafficLimit.Rule>()
+    forEachDomain(under: name, in: exchangers) { reader, entry, place, domain, isBelow in
+      guard
+        let section = reader.section(
+          entry.value, path: "outbound.mx.\(name).NAME", place: place, at: entry.position)
+      else { return }
+      rules.set(
+        TrafficLimit.Rule(
+          atOnce: reader.read(atOnce, in: section), perMinute: reader.read(perMinute, in: section)),
+        for: domain, below: isBelow)
+    }
+    return rules
   }
 
   mutating func readFloors(in outbound: Section) -> DestinationRules {
     var rules = DestinationRules()
     guard let section = open("tls", in: outbound) else { return rules }
     if let floor = read(Keys.floor, in: section) { rules.floor = floor }
-    guard let entry = section.entry(Keys.floors.name),
-      let domains = freeSection(
-        entry.value, path: Keys.floors.row.path, place: section.place(of: Keys.floors.name), at: entry.position)
-    else { return rules }
-    for entry in domains.entries where entry.earlier == nil {
-      let isBelow = entry.name.hasPrefix(".")
-      let domain: DomainName
-      do {
-        domain = try ValueForm<DomainName>.domain.read(isBelow ? String(entry.name.dropFirst()) : entry.name)
-      } catch {
-        fault("\(domains.place): \(error.text)", at: entry.position, error.remedy ?? "give a domain, or . and a domain")
-        continue
-      }
-      guard let floor = value(of: entry.value, as: Keys.floors.form, called: domains.place(of: entry.name)) else {
-        continue
-      }
-      rules.set(floor.value, for: domain, below: isBelow)
+    forEachDomain(under: Keys.floors.name, in: section) { reader, entry, place, domain, isBelow in
+      guard let floor = reader.value(of: entry.value, as: Keys.floors.form, called: place) else { return }
+      rules.floors.set(floor.value, for: domain, below: isBelow)
     }
     return rules
+  }
+
+  /// A section whose keys are domains, or a `.` and a domain for all below it.
+  private mutating func forEachDomain(
+    under name: String, in parent: Section,
+    _ read: (inout ConfigurationReader, YAMLEntry, _ place: String, DomainName, _ isBelow: Bool) -> Void
+  ) {
+    guard let entry = parent.entry(name),
+      let domains = freeSection(
+        entry.value, path: parent.path(of: name), place: parent.place(of: name), at: entry.position)
+    else { return }
+    for entry in domains.entries where entry.earlier == nil {
+      let isBelow = entry.name.hasPrefix(".")
+      do {
+        let domain = try ValueForm<DomainName>.domain.read(isBelow ? String(entry.name.dropFirst()) : entry.name)
+        read(&self, entry, domains.place(of: entry.name), domain, isBelow)
+      } catch {
+        fault("\(domains.place): \(error.text)", at: entry.position, error.remedy ?? "give a domain, or . and a domain")
+      }
+    }
   }
 
   mutating func readSources(in outbound: Section) -> Configuration.Egress {

@@ -27,4 +27,16 @@ extension Keys {
   static let domainPace = Key(
     "outbound.mx.domain_per_minute", .count(1...1_000_000), default: "unbounded",
     "Deliveries a minute that begin to one domain.")
+  static let domainDeliveries = Key(
+    "outbound.mx.domains.NAME.deliveries", .count(1...1_000), default: "`queue.route_concurrency`",
+    "Deliveries at the same time to this domain; with a `.` before the name, to each one below it.")
+  static let ownDomainPace = Key(
+    "outbound.mx.domains.NAME.per_minute", .count(1...1_000_000), default: "`outbound.mx.domain_per_minute`",
+    "Deliveries a minute that begin to this domain.")
+  static let ownHostConnections = Key(
+    "outbound.mx.hosts.NAME.connections", .count(1...1_000), default: "`outbound.mx.host_connections`",
+    "Connections at the same time to this mail server; with a `.` before the name, to each one whose name is below it.")
+  static let ownHostPace = Key(
+    "outbound.mx.hosts.NAME.per_minute", .count(1...1_000_000), default: "`outbound.mx.host_per_minute`",
+    "Deliveries a minute that begin to this mail server.")
 }

@@ -172,7 +172,7 @@ enum Keys {
     "With less free space than this nothing new is accepted (452), while deliveries go on.")
   static let routeConcurrency = Key(
     "queue.route_concurrency", .count(1...1_000), default: "\(queueDefaults.routeConcurrency)",
-    "Deliveries at the same time on one route.")
+    "Deliveries at the same time on one route; on the route `mx` each domain is one.")
 }
 
 extension [DomainName] {

@@ -15,7 +15,8 @@ struct SimulatedConfiguration: Sendable {
   /// Whether mail for other domains goes to their mail exchangers, else all of it to one hop.
   var usesExchangers: Bool
   private let exchangerConcurrency: Int
-  private let pace: Pace
+  private let domainPace: Int?
+  private let hostPace: Int?
   private let pool: PoolLimits
   private let usesChunking: Bool
   /// Deliveries at once, by hop.
@@ -36,7 +37,9 @@ struct SimulatedConfiguration: Sendable {
     options.drainTime = .seconds(10)
     usesExchangers = random.chance(75)
     exchangerConcurrency = 1 + random.below(4)
-    pace = random.chance(30) ? Pace(perDomain: 6 + random.below(30), perHost: 6 + random.below(60)) : Pace()
+    let isPaced = random.chance(30)
+    domainPace = isPaced ? 6 + random.below(30) : nil
+    hostPace = isPaced ? 6 + random.below(60) : nil
     pool = PoolLimits(
       maximumConnections: 1 + random.below(4), maximumTransactions: 1 + random.below(5), idleTime: .seconds(20))
     usesChunking = random.chance(70)
@@ -68,9 +71,10 @@ struct SimulatedConfiguration: Sendable {
   private func exchangers(of internet: SimulatedInternet, during life: Life, _ random: any RandomSource) -> Route {
     let own = internet.foreign.own
     var rules = DestinationRules()
-    for domain in internet.foreign.domains.values { rules.set(domain.floor, for: domain.name) }
+    for domain in internet.foreign.domains.values { rules.floors.set(domain.floor, for: domain.name) }
     var settings = ExchangerSettings(
-      egress: Egress(name: .name(own)), ownNames: [own], rules: rules, pace: pace, pool: pool)
+      egress: Egress(name: .name(own)), ownNames: [own], rules: rules, perDomain: TrafficLimit(perMinute: domainPace),
+      perHost: TrafficLimit(perMinute: hostPace), pool: pool)
     settings.usesChunking = usesChunking
     let deliverer = ExchangerDeliverer(
       settings, resolver: SimulatedResolver(internet: internet),

@@ -161,13 +161,24 @@ struct ConfigurationFileTests {
           tls:
             floor: opportunistic
             domains: {example.net: verified, .example.net: encrypt, .b.example.net: verified}
-          mx: {own_names: [mx.example.com, mx2.example.com], host_connections: 3, host_per_minute: 60, port: 2525}
+          mx:
+            own_names: [mx.example.com, mx2.example.com]
+            host_connections: 3
+            host_per_minute: 60
+            port: 2525
+            domains: {big.example: {deliveries: 5, per_minute: 300}, .small.example: {per_minute: 6}}
+            hosts: {.mx.big.example: {connections: 2}}
         """, without: "outbound"))
     let outbound = file.configuration.outbound
     #expect(file.warnings == [] && outbound.route == .exchangers)
     #expect(outbound.exchangers.ownNames.map(\.description) == ["mx.example.com", "mx2.example.com"])
-    #expect(outbound.exchangers.hostConnections == 3 && outbound.exchangers.port == 2525)
-    #expect(outbound.exchangers.pace == Pace(perDomain: nil, perHost: 60))
+    #expect(outbound.exchangers.port == 2525)
+    var perDomain = TrafficLimit()
+    perDomain.rules.set(TrafficLimit.Rule(atOnce: 5, perMinute: 300), for: try DomainName("big.example"))
+    perDomain.rules.set(TrafficLimit.Rule(perMinute: 6), for: try DomainName("small.example"), below: true)
+    var perHost = TrafficLimit(atOnce: 3, perMinute: 60)
+    perHost.rules.set(TrafficLimit.Rule(atOnce: 2), for: try DomainName("mx.big.example"), below: true)
+    #expect(outbound.exchangers.perDomain == perDomain && outbound.exchangers.perHost == perHost)
     let floors = ["example.net", "a.example.net", "a.b.example.net", "b.example.net", "notexample.net"].map {
       outbound.rules.evidence(for: .name(try! DomainName($0))).floor
     }

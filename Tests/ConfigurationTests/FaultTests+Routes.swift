@@ -275,6 +275,14 @@ extension FaultTests {
       "3:54: error: outbound.tls.domains: 'bad' is not fully qualified (RFC 5321 §2.3.5) / give a domain, or . and a domain"
     ),
     FaultRow(
+      "outbound:\n  route: mx\n  mx: {domains: {a.example: {delivries: 5}, b: {per_minute: 1}, c.example: {per_minute: 0}}}",
+      without: "outbound",
+      "3:30: error: outbound.mx.domains.a.example.delivries: there is no such key / did you mean 'deliveries'?",
+      "3:45: error: outbound.mx.domains: 'b' is not fully qualified (RFC 5321 §2.3.5) / give a domain, or . and a domain",
+      """
+      3:89: error: outbound.mx.domains.c.example.per_minute: 0 is less than 1 / give a whole number from 1 to 1000000
+      """),
+    FaultRow(
       "outbound:\n  route: discard\n  mx: {port: 2525}", without: "outbound",
       "3:3: warning: outbound.mx: it has no effect, for the route is discard / write route: mx, or take mx out"),
     FaultRow(

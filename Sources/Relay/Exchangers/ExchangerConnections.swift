@@ -58,17 +58,22 @@ final class ExchangerConnections: Sendable {
     }
   }
   private let limits: PoolLimits
+  private let perHost: TrafficLimit
   private let state = Mutex(State())
 
-  init(_ limits: PoolLimits) { self.limits = limits }
+  init(_ limits: PoolLimits, _ perHost: TrafficLimit) {
+    self.limits = limits
+    self.perHost = perHost
+  }
 
   /// - Parameter fits: whether an idle connection may carry this mail.
   /// - Returns: nil where the host has as many connections in use as it may, or everything is being closed.
   func checkOut(_ host: MailDomain, where fits: (ClientConversation) -> Bool) -> Lease? {
-    state.withLock { state in
+    let most = perHost.rule(for: host).atOnce ?? limits.maximumConnections
+    return state.withLock { state in
       guard !state.isDraining else { return nil }
       let inUse = state.inUse[host] ?? 0
-      guard inUse < limits.maximumConnections else { return nil }
+      guard inUse < most else { return nil }
       state.inUse[host] = inUse + 1
       guard
         let place = state.idle[host]?.lastIndex(where: { $0.lease.conversation.map { $0.isOpen && fits($0) } ?? false })

@@ -25,9 +25,9 @@ public struct ExchangerDeliverer: Deliverer {
   ) {
     self.settings = settings
     lookup = ExchangerLookup(resolver: resolver, own: settings.ownNames, random: random)
-    connections = ExchangerConnections(settings.pool)
-    domainPace = PaceLedger(perMinute: settings.pace.perDomain)
-    hostPace = PaceLedger(perMinute: settings.pace.perHost)
+    connections = ExchangerConnections(settings.pool, settings.perHost)
+    domainPace = PaceLedger(settings.perDomain)
+    hostPace = PaceLedger(settings.perHost)
     portBlock = PortBlockWatch(port: settings.port)
     self.dialer = dialer
     self.clock = clock

@@ -10,7 +10,9 @@ public struct ExchangerSettings: Sendable {
   /// 25, but in a laboratory.
   public var port: UInt16 = 25
   public var rules: DestinationRules
-  public var pace: Pace
+  /// At once to one domain no more than the route of all exchangers allows, and slowly at first (`RouteTable`).
+  public var perDomain: TrafficLimit
+  public var perHost: TrafficLimit
   public var pool: PoolLimits
   public var usesChunking = true
   public var timeouts = ExchangerSettings.patience
@@ -29,13 +31,15 @@ public struct ExchangerSettings: Sendable {
   }()
 
   public init(
-    egress: Egress, ownNames: Set<DomainName>, rules: DestinationRules = DestinationRules(), pace: Pace = Pace(),
+    egress: Egress, ownNames: Set<DomainName>, rules: DestinationRules = DestinationRules(),
+    perDomain: TrafficLimit = TrafficLimit(), perHost: TrafficLimit = TrafficLimit(),
     pool: PoolLimits = PoolLimits(maximumConnections: 20, idleTime: ExchangerSettings.idleTime)
   ) {
     self.egress = egress
     self.ownNames = ownNames
     self.rules = rules
-    self.pace = pace
+    self.perDomain = perDomain
+    self.perHost = perHost
     self.pool = pool
   }
 }

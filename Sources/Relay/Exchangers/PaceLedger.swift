@@ -1,16 +1,6 @@
 import MailSyntax
 import Synchronization
 
-/// How many deliveries a minute may begin; nil is without bound.
-public struct Pace: Hashable, Sendable {
-  public var perDomain: Int?
-  public var perHost: Int?
-  public init(perDomain: Int? = nil, perHost: Int? = nil) {
-    self.perDomain = perDomain.map { max(1, $0) }
-    self.perHost = perHost.map { max(1, $0) }
-  }
-}
-
 /// Spreads deliveries evenly: each takes its turn a fixed interval behind the one before, with a short burst at first.
 ///
 /// For each domain and host one moment is kept, the one from which the next may begin (a leaky bucket as a virtual
@@ -26,16 +16,16 @@ final class PaceLedger: Sendable {
     var nextTurns: [MailDomain: Uptime] = [:]
     var sweepAt = PaceLedger.sweepThreshold
   }
-  private let interval: Duration?
+  private let limit: TrafficLimit
   private let state = Mutex(State())
 
-  init(perMinute: Int?) { interval = perMinute.map { .seconds(60) / $0 } }
+  init(_ limit: TrafficLimit) { self.limit = limit }
 
   var remembered: Int { state.withLock { $0.nextTurns.count } }
 
   /// Nil where it may begin now, which is counted; else how long to wait.
   func begin(_ key: MailDomain, at now: Uptime) -> Duration? {
-    guard let interval else { return nil }
+    guard let interval = limit.rule(for: key).perMinute.map({ Duration.seconds(60) / $0 }) else { return nil }
     return state.withLock { state in
       let turn = max(state.nextTurns[key] ?? now, now)
       let ahead = turn - now

@@ -48,18 +48,17 @@ public enum HostOrigin: String, Hashable, Sendable, CaseIterable {
 public struct RouteTable: Sendable {
   private let routes: OrderedDictionary<RouteKey, Route>
   private let exchangers: Route?
-  private let concurrencies: OrderedDictionary<RouteKey, Int>
+  private let perDomain: TrafficLimit
 
   /// - Parameters:
   ///   - exchangers: the route of every `mx/…` key.
-  ///   - concurrencies: deliveries at the same time on single keys, `mx/example.org` for one, in place of their route's.
+  ///   - perDomain: what single destinations may have at the same time, in place of the exchangers' route's.
   public init(
-    _ routes: OrderedDictionary<RouteKey, Route>, exchangers: Route? = nil,
-    concurrencies: OrderedDictionary<RouteKey, Int> = [:]
+    _ routes: OrderedDictionary<RouteKey, Route>, exchangers: Route? = nil, perDomain: TrafficLimit = TrafficLimit()
   ) {
     self.routes = routes
     self.exchangers = exchangers
-    self.concurrencies = concurrencies
+    self.perDomain = perDomain
   }
 
   public subscript(key: RouteKey) -> Route? {
@@ -70,7 +69,9 @@ public struct RouteTable: Sendable {
 
   /// How many deliveries the key may have at the same time; 1 without a route, where each ends at once.
   public func concurrency(of key: RouteKey) -> Int {
-    max(1, concurrencies[key] ?? self[key]?.maximumConcurrency ?? 1)
+    let route = self[key]?.maximumConcurrency ?? 1
+    guard !perDomain.rules.isEmpty, let domain = key.destination else { return route }
+    return perDomain.rules[domain]?.atOnce ?? route
   }
 
   /// The key under which its deliveries are counted and its failures remembered: `outbound` for all the `mx/…` that go

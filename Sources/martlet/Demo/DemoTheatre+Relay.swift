@@ -93,7 +93,7 @@ extension DemoTheatre {
     configuration.dataFolder = server.folder + "/relay"
     configuration.trustRoots = authority.map { [$0.authority] } ?? []
     configuration.outbound.exchangers.port = port
-    for domain in domains { configuration.outbound.rules.set(domain.floor, for: try DomainName(domain.name)) }
+    for domain in domains { configuration.outbound.rules.floors.set(domain.floor, for: try DomainName(domain.name)) }
     // The zone answers: the DNS is asked for nothing, not even for the proof that it validates.
     var dns = Configuration.DNS()
     dns.probe = ValidationProof(secure: [], bogus: [])

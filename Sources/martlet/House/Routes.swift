@@ -71,7 +71,7 @@ extension RouteTable {
           }, watch: foundation.dialogues),
         maximumConcurrency: concurrency, ending: .relayed)
     }
-    self.init(routes, exchangers: exchangers)
+    self.init(routes, exchangers: exchangers, perDomain: configuration.outbound.exchangers.perDomain)
   }
 }
 
@@ -90,9 +90,8 @@ extension ExchangerSettings {
     let names = [configuration.hostName] + outbound.exchangers.ownNames
     let ehlo = [outbound.egress.v4?.ehlo, outbound.egress.v6?.ehlo].compactMap { $0 }
     self.init(
-      egress: Egress(configuration), ownNames: Set(names + ehlo), rules: outbound.rules, pace: outbound.exchangers.pace,
-      pool: PoolLimits(
-        maximumConnections: outbound.exchangers.hostConnections, idleTime: ExchangerSettings.idleTime))
+      egress: Egress(configuration), ownNames: Set(names + ehlo), rules: outbound.rules,
+      perDomain: outbound.exchangers.perDomain, perHost: outbound.exchangers.perHost)
     port = outbound.exchangers.port
   }
 }

@@ -270,7 +270,7 @@ struct ExchangerDelivererTests {
     zone.add(host, at: [IPAddress("192.0.2.1")!])
     let internet = ScriptedInternet(["192.0.2.1": server], zone: zone)
     var rules = DestinationRules()
-    rules.set(.verified, for: try DomainName("strict.example"))
+    rules.floors.set(.verified, for: try DomainName("strict.example"))
     let deliverer = internet.deliverer(rules: rules)
     for name in ["far.example", "other.example"] {
       let result = await deliverer.deliver(try DeliveryFixture(recipients: ["bob@\(name)"]).job())
@@ -295,7 +295,7 @@ struct ExchangerDelivererTests {
   func busy() async throws {
     let server = ScriptedServer.mailHost("mx1.far.example")
     let internet = ScriptedInternet(server)
-    let slow = internet.deliverer { $0.pace = Pace(perHost: 60) }
+    let slow = internet.deliverer { $0.perHost = TrafficLimit(perMinute: 60) }
     for _ in 0..<PaceLedger.burst {
       #expect(describe(await slow.deliver(try DeliveryFixture().job())) == ["3 delivered"])
     }

@@ -78,9 +78,11 @@ struct DestinationWindowTests {
   @Test("an operator's limit for a destination holds for it alone")
   func ownLimit() throws {
     let route = Route(deliverer: SilentDeliverer(), maximumConcurrency: 5)
+    var limit = TrafficLimit()
+    limit.rules.set(TrafficLimit.Rule(atOnce: 2), for: try #require(Self.destination(1).destination?.name))
     var window = DueWindow(
       options: try Fixture.options { $0.initialConcurrency = 5 },
-      routes: RouteTable([:], exchangers: route, concurrencies: [Self.destination(1): 2]), uptime: Self.zero)
+      routes: RouteTable([:], exchangers: route, perDomain: limit), uptime: Self.zero)
     for number in 1...12 { window.accepted(try message(number, to: number % 2), at: Fixture.start) }
     let routes = begin(&window).map(\.errand.lane.route)
     #expect(routes.count { $0 == Self.destination(0) } == 5 && routes.count { $0 == Self.destination(1) } == 2)

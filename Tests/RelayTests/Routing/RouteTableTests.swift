@@ -40,11 +40,16 @@ struct RouteTableTests {
   }
 
   @Test("an operator's limit for one destination stands before its route's, and none is under 1")
-  func concurrencies() {
+  func concurrencies() throws {
     let other = RouteKey(rawValue: "mx/other.example")
-    let table = RouteTable([:], exchangers: route(7), concurrencies: [Self.destination: 2, other: 0])
+    var limit = TrafficLimit()
+    limit.rules.set(TrafficLimit.Rule(atOnce: 2), for: try DomainName("example.org"))
+    limit.rules.set(TrafficLimit.Rule(atOnce: 0), for: try DomainName("other.example"))
+    limit.rules.set(TrafficLimit.Rule(perMinute: 60), for: try DomainName("paced.example"))
+    let table = RouteTable([:], exchangers: route(7), perDomain: limit)
     #expect(table.concurrency(of: Self.destination) == 2)
     #expect(table.concurrency(of: other) == 1)
+    #expect(table.concurrency(of: RouteKey(rawValue: "mx/paced.example")) == 7)
     #expect(table.concurrency(of: RouteKey(rawValue: "mx/third.example")) == 7)
     #expect(table.concurrency(of: RouteKey(rawValue: "gone")) == 1)
   }
