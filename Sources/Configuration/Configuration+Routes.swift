@@ -22,9 +22,9 @@ extension Configuration {
     }
   }
 
-  /// Never throws for a configuration that `ConfigurationFile` made.
-  public func routing() throws(RoutingFaults) -> Routing {
-    try Routing(domains: localDomains, outbound: outboundRoute)
+  /// Throws for a configuration that `ConfigurationFile` made only where two spellings name one domain.
+  public func routing(converter: any IDNAConverter = UnchangedNames()) throws(RoutingFaults) -> Routing {
+    try Routing(domains: localDomains, outbound: outboundRoute, converter: converter)
   }
 
   // MARK: Places in the file

@@ -41,6 +41,8 @@ public struct DeliveryResult: Sendable {
   public var outcomes: [(number: Int, outcome: RecipientResult)]
   /// What was met before, at other hosts of the same destination: a line each, for the record.
   public var earlier: [String] = []
+  /// What was asked of the channel, and by whom, where that is more than whatever can be had.
+  public var demand: String?
   /// Nothing was tried: the next hop's limits leave no room at present. The recipients stand as they stood, and the
   /// route is asked again after this long.
   public var busyFor: Duration?

@@ -136,8 +136,10 @@ public enum DialFault: Error, Hashable, Sendable {
   case noSuchHost(String)
   /// The look-up failed for now.
   case resolutionFailed(String)
-  /// Every address refused, was unreachable or didn't answer in time; the text names the last.
+  /// No address could be tried, or the dial was cancelled: nothing is known of the host.
   case unreachable(String)
+  /// Some address answered with a no.
+  case refused(String)
   /// Nothing came back from any address before the time was over, neither a yes nor a no.
   case unanswered(String)
 }

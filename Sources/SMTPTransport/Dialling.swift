@@ -25,9 +25,8 @@ final class Dialling {
   private var race: DialRace
   private var channels: [any Channel] = []
   private var timers: [Scheduled<Void>] = []
-  private var last = DialFault.unreachable("no address was tried")
-  /// Some address refused, or could not be tried.
-  private var sawRefusal = false
+  /// The plainest word of an address so far: a no, else silence, else why it could not be tried.
+  private var word = DialFault.unreachable("no address was tried")
 
   init(
     _ destinations: [Destination], until deadline: Uptime, setup: WireSetup, on station: TransportLoops.Station,
@@ -44,8 +43,8 @@ final class Dialling {
 
   func start() {
     schedule(after: max(.zero, deadline - .current)) { dialling in
-      let text = "\(dialling.place): no answer in time"
-      dialling.end(.failure(dialling.sawRefusal ? .unreachable(text) : .unanswered(text)))
+      dialling.note(.unanswered("\(dialling.place): no answer in time"))
+      dialling.end(.failure(dialling.word))
     }
     follow(race.start())
   }
@@ -61,7 +60,7 @@ final class Dialling {
     switch move {
     case .wait: break
     case .begin(let index): begin(index)
-    case .lost: end(.failure(last))
+    case .lost: end(.failure(word))
     }
   }
 
@@ -82,9 +81,7 @@ final class Dialling {
     if destination.endpoint != nil { bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1) }
     if let source = destination.source { bootstrap = bootstrap.bind(to: source) }
     bootstrap.connect(to: destination.address).assumeIsolated().whenFailure { error in
-      let text = "\(destination.description): \(Dialling.words(for: error))"
-      if case ChannelError.connectTimeout = error {} else { self.sawRefusal = true }
-      self.last = self.sawRefusal ? .unreachable(text) : .unanswered(text)
+      self.note(Dialling.fault(for: error, at: destination))
       self.follow(self.race.failed())
     }
     schedule(after: NIODialer.staggerDelay) { $0.grewLate(index) }
@@ -112,11 +109,21 @@ final class Dialling {
     timers.append(station.loop.assumeIsolated().scheduleTask(in: TimeAmount(delay)) { body(self) })
   }
 
-  private static func words(for error: any Error) -> String {
+  private func note(_ fault: DialFault) {
+    switch (word, fault) {
+    case (_, .refused), (.unreachable, _), (.unanswered, .unanswered): word = fault
+    case (_, _): break
+    }
+  }
+
+  private static func fault(for error: any Error, at destination: Destination) -> DialFault {
+    let place = destination.description
     switch error {
-    case let error as IOError: systemWords(for: error.errnoCode)
-    case ChannelError.connectTimeout: "no answer in time"
-    case _: "\(error)"
+    case let error as IOError where error.errnoCode == ECONNREFUSED || error.errnoCode == ECONNRESET:
+      return .refused("\(place): \(systemWords(for: error.errnoCode))")
+    case let error as IOError: return .unreachable("\(place): \(systemWords(for: error.errnoCode))")
+    case ChannelError.connectTimeout: return .unanswered("\(place): no answer in time")
+    case _: return .unreachable("\(place): \(error)")
     }
   }
 

@@ -80,7 +80,7 @@ struct DialerTests {
     let server = smtpLikePlayer()
     let (last, lastEndpoint) = try await house.listen(.clear, server)
     let tooMany = Array(repeating: endpoint, count: NIODialer.maximumAddresses) + [lastEndpoint]
-    await #expect(throws: DialFault.unreachable("\(endpoint): Connection refused")) {
+    await #expect(throws: DialFault.refused("\(endpoint): Connection refused")) {
       try await dial(.addresses(tooMany))
     }
     #expect(server.log.events.isEmpty)
@@ -148,7 +148,7 @@ struct DialerTests {
   func refused() async throws {
     let (listener, endpoint) = try await house.listen(.clear, Player())
     await listener.stopAccepting()
-    await #expect(throws: DialFault.unreachable("\(endpoint): Connection refused")) {
+    await #expect(throws: DialFault.refused("\(endpoint): Connection refused")) {
       try await dial(.address(endpoint))
     }
   }

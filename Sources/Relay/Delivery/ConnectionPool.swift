@@ -21,18 +21,11 @@ public struct PoolLimits: Hashable, Sendable {
 /// The connections to one next hop. A task checks one out, or the right to open one, and waits its turn when all are
 /// in use. Idle ones end themselves: their sessions look at the clock.
 final class ConnectionPool: Sendable {
-  /// The right to use one connection. Each is given back once.
-  struct Lease: Sendable {
-    /// Nil where one has to be opened.
-    let conversation: ClientConversation?
-    let transactions: Int
-  }
-
   private struct State {
     /// The one used last stands last and is taken first: the others may age and go.
-    var idle: [Lease] = []
+    var idle: [ConnectionLease] = []
     var inUse = 0
-    var waiting: [OneShot<Lease?>] = []
+    var waiting: [OneShot<ConnectionLease?>] = []
     var isDraining = false
   }
   private let limits: PoolLimits
@@ -41,9 +34,9 @@ final class ConnectionPool: Sendable {
   init(_ limits: PoolLimits) { self.limits = limits }
 
   /// Nil where the task was cancelled, or the pool is draining.
-  func checkOut() async -> Lease? {
-    let turn = OneShot<Lease?>()
-    let (isDecided, lease) = state.withLock { state -> (Bool, Lease?) in
+  func checkOut() async -> ConnectionLease? {
+    let turn = OneShot<ConnectionLease?>()
+    let (isDecided, lease) = state.withLock { state -> (Bool, ConnectionLease?) in
       guard !state.isDraining else { return (true, nil) }
       state.idle.removeAll { $0.conversation?.isOpen != true }
       if let idle = state.idle.popLast() {
@@ -55,7 +48,7 @@ final class ConnectionPool: Sendable {
         return (false, nil)
       }
       state.inUse += 1
-      return (true, Lease(conversation: nil, transactions: 0))
+      return (true, .new)
     }
     guard !isDecided else { return lease }
     return await withTaskCancellationHandler {
@@ -72,15 +65,11 @@ final class ConnectionPool: Sendable {
 
   /// Gives a lease back, with the connection where there is one that may be used again.
   func checkIn(_ conversation: ClientConversation?, transactions: Int) {
-    let (leaving, next) = state.withLock { state -> (ClientConversation?, (OneShot<Lease?>, Lease)?) in
-      var lease = Lease(conversation: nil, transactions: 0)
-      var leaving = conversation
-      if let conversation, conversation.isOpen, transactions < maximumTransactions(on: conversation),
-        !state.isDraining
-      {
-        lease = Lease(conversation: conversation, transactions: transactions)
-        leaving = nil
-      }
+    let used = ConnectionLease(conversation: conversation, transactions: transactions)
+    let (leaving, next) = state.withLock {
+      state -> (ClientConversation?, (OneShot<ConnectionLease?>, ConnectionLease)?) in
+      let isKept = used.isReusable(within: limits) && !state.isDraining
+      let (lease, leaving) = isKept ? (used, nil) : (.new, conversation)
       if !state.waiting.isEmpty { return (leaving, (state.waiting.removeFirst(), lease)) }
       state.inUse -= 1
       if lease.conversation != nil { state.idle.append(lease) }
@@ -88,11 +77,6 @@ final class ConnectionPool: Sendable {
     }
     leaving?.leave()
     if let (turn, lease) = next { turn.fulfil(lease) }
-  }
-
-  /// RFC 9422 §4.1: the server may count, and say so.
-  private func maximumTransactions(on conversation: ClientConversation) -> Int {
-    min(limits.maximumTransactions, conversation.capabilities.limits?.mailMaximum ?? .max)
   }
 
   /// Says QUIT on every idle connection and lets no more be used; those in use end when they are given back.

@@ -1,5 +1,6 @@
 import MailQueue
 import MailSyntax
+import OrderedCollections
 import SMTPGrammar
 import SMTPSessions
 import TransportSecurity
@@ -15,18 +16,14 @@ struct ExchangerAttempt {
   private let domain: MailDomain
   private let deliverer: ExchangerDeliverer
   private let decision: TLSDecision
+  private let begun: Uptime
 
-  /// Those that another host may do better for.
-  private var pending: [QueuedRecipient]
-  private var outcomes: [(number: Int, outcome: RecipientResult)] = []
-  private var places: [Int: DeliveryPlace] = [:]
-  /// The word that stands for those pending when no host is left.
-  private var lastWord: (fault: DeliveryFault, place: DeliveryPlace)?
-  /// What failed, host by host, for the record.
-  private var trail: [String] = []
-  /// Hosts where STARTTLS was offered and TLS could not be had.
-  private var withoutTLS: [ExchangerHost] = []
-  private var sessions = 0
+  private var account: ExchangerAccount
+  /// Hosts where STARTTLS was offered and TLS could not be had, and at which addresses.
+  private var withoutTLS: OrderedDictionary<ExchangerHost, [SocketEndpoint]> = [:]
+  /// Sessions that may still be opened. A host's first failure of TLS costs none: it says that every other host has to
+  /// be asked.
+  private var budget = ExchangerSettings.maximumSessions
   /// Each of them is left a session, as far as there are so many: no host's many addresses keep the next one's from
   /// being tried.
   private var hostsBehind = 0
@@ -34,39 +31,65 @@ struct ExchangerAttempt {
   /// others says nothing of TLS there, so nothing goes in clear (Law 2: only where it failed on every host).
   private var mayHaveTLS = false
   private var metOurselves = false
+  /// A connection was asked for, or a kept one used: what comes of it is recorded, and the schedule goes on.
+  private var hasTried = false
   private var busyFor: Duration?
-
-  private static let maximumTrailOctets = 300
 
   init(_ job: DeliveryJob, to domain: MailDomain, by deliverer: ExchangerDeliverer, under decision: TLSDecision) {
     self.job = job
     self.domain = domain
     self.deliverer = deliverer
     self.decision = decision
-    pending = job.recipients
+    begun = deliverer.clock.uptime
+    account = ExchangerAccount(of: job.recipients)
   }
 
   mutating func run(_ hosts: [ExchangerHost]) async -> DeliveryResult {
-    for (place, host) in hosts.enumerated() {
+    for (place, host) in hosts.enumerated() where !account.isSettled {
       guard mayGoOn else {
         mayHaveTLS = true
+        account.leaveHope(.cutShort, DeliveryPlace(host: "\(domain)", tls: nil))
         break
       }
+      // RFC 5321 §5.1: a worse host is for when the better ones fail, not for when our own limits keep us from them.
+      if busyFor != nil, place > 0, hosts[place - 1].preference < host.preference { break }
       hostsBehind = hosts.count - place - 1
-      await serve(host, over: firstChannel(to: host))
+      await serve(host)
     }
     if !mayHaveTLS, let permit = decision.cleartextPermit(reason: "STARTTLS failed on every mail server of \(domain)") {
-      sessions = 0
-      for (place, host) in withoutTLS.enumerated() where mayGoOn {
+      budget = ExchangerSettings.maximumSessions
+      for (place, (host, endpoints)) in withoutTLS.elements.enumerated() where mayGoOn {
         hostsBehind = withoutTLS.count - place - 1
-        await serve(host, over: .cleartext(permit))
+        await serve(host, at: endpoints, over: .cleartext(permit))
       }
     }
     return result()
   }
 
   private var mayGoOn: Bool {
-    !pending.isEmpty && sessions < ExchangerSettings.maximumSessions && !Task.isCancelled
+    !account.isSettled && budget > 0 && !Task.isCancelled
+      && deliverer.clock.uptime - begun < ExchangerSettings.maximumTime
+  }
+
+  private func result() -> DeliveryResult {
+    if !hasTried, !account.hasOutcome, let busyFor { return .busy(domain, for: busyFor) }
+    guard metOurselves, let name = domain.name else { return account.result(of: domain, silence: .cancelled) }
+    return account.result(
+      of: domain, silence: DeliveryFault(stage: .greeting, cause: .destination(.onlyOurselves(name))))
+  }
+
+  // MARK: One host
+
+  private mutating func serve(_ host: ExchangerHost) async {
+    switch await deliverer.lookup.addresses(of: host) {
+    case .fault(let fault):
+      if fault.isUncertain { mayHaveTLS = true }
+      account.note(
+        DeliveryFault(stage: .lookup, cause: .destination(fault)), DeliveryPlace(host: "\(host)", tls: nil))
+    case .found(let addresses):
+      let endpoints = addresses.map { SocketEndpoint(address: $0, port: deliverer.settings.port) }
+      await serve(host, at: endpoints, over: firstChannel(to: host))
+    }
   }
 
   private func firstChannel(to host: ExchangerHost) -> ClientPlan.Security {
@@ -80,29 +103,26 @@ struct ExchangerAttempt {
     }
   }
 
-  // MARK: One host
-
-  private mutating func serve(_ host: ExchangerHost, over security: ClientPlan.Security) async {
-    let endpoints: [SocketEndpoint]
-    switch await deliverer.lookup.addresses(of: host) {
-    case .fault(let fault):
-      if fault.isUncertain { mayHaveTLS = true }
-      return note(DeliveryFault(stage: .lookup, cause: .destination(fault)), DeliveryPlace(host: "\(host)", tls: nil))
-    case .found(let addresses):
-      endpoints = addresses.map { SocketEndpoint(address: $0, port: deliverer.settings.port) }
-    }
-    if let wait = deliverer.pace(of: host.name) { return stayAway(from: host, for: wait) }
+  private mutating func serve(
+    _ host: ExchangerHost, at endpoints: [SocketEndpoint], over security: ClientPlan.Security
+  ) async {
+    let isInClear = security.isInClear
     let verdict = decision.verdict
-    let isNewConnectionDue = security.isInClear
     let lease = deliverer.connections.checkOut(host.name) { idle in
       // DESIGN §4: another domain's connection carries this mail where its address is one of this domain's own host, and
       // where this domain's own decision holds for what the handshake left.
-      !isNewConnectionDue && idle.peer.endpoint.map(endpoints.contains) ?? false
+      !isInClear && idle.peer.endpoint.map(endpoints.contains) ?? false
         && verdict.isMet(by: idle.tls, host: host.tlsName)
     }
     guard let lease else { return stayAway(from: host, for: DeliveryResult.busyPause) }
+    // A host's turn is taken once an attempt, and the second look in clear belongs to the first.
+    if !isInClear, let wait = deliverer.pace(of: host.name) {
+      deliverer.connections.checkIn(host.name, lease)
+      return stayAway(from: host, for: wait)
+    }
+    hasTried = true
     if let reused = lease.conversation {
-      let handover = await job.handOver(pending, .unsaid, over: reused)
+      let handover = await job.handOver(account.pending, .unsaid, over: reused)
       guard handover.diedUnheard else {
         keep(reused, to: host, transactions: lease.transactions + handover.transactions)
         return absorb(handover, from: host, over: reused)
@@ -110,15 +130,16 @@ struct ExchangerAttempt {
       // A server may leave an idle connection at any time; that says nothing of the message. Once, on a new one.
     }
     guard let fresh = await connect(to: host, endpoints, security) else { return keep(nil, to: host, transactions: 0) }
-    let handover = await job.handOver(pending, .unsaid, over: fresh)
+    let handover = await job.handOver(account.pending, .unsaid, over: fresh)
     // In clear for this domain's reasons is no way for another's mail.
-    keep(isNewConnectionDue ? nil : fresh, to: host, transactions: handover.transactions)
-    if isNewConnectionDue { fresh.leave() }
+    keep(isInClear ? nil : fresh, to: host, transactions: handover.transactions)
+    if isInClear { fresh.leave() }
     absorb(handover, from: host, over: fresh)
   }
 
   private func keep(_ conversation: ClientConversation?, to host: ExchangerHost, transactions: Int) {
-    deliverer.connections.checkIn(host.name, conversation, transactions: transactions)
+    deliverer.connections.checkIn(
+      host.name, ConnectionLease(conversation: conversation, transactions: transactions))
   }
 
   /// A connection to one of the host's addresses: a session that fails at one says little of the next (RFC 5321 §5.1).
@@ -127,34 +148,37 @@ struct ExchangerAttempt {
   ) async -> ClientConversation? {
     var left = endpoints
     while !left.isEmpty, mayGoOn {
-      guard left.count == endpoints.count || sessions + hostsBehind < ExchangerSettings.maximumSessions else { break }
-      sessions += 1
+      guard left.count == endpoints.count || budget > hostsBehind else { break }
+      budget -= 1
       do throws(OpeningFault) {
         let conversation = try await ClientConversation.open(
           plan(security, to: host), to: .addresses(left), by: deliverer.dialer)
-        deliverer.noteReach(of: host.name, isSilent: false)
-        guard isOurselves(conversation.greetingName) || isOurselves(conversation.helloName) else { return conversation }
+        deliverer.noteReach(of: host.name, .answered)
+        guard conversation.isOurselves(by: deliverer.settings.ownNames) else { return conversation }
         conversation.leave()
         noteOurselves(host, conversation.peer)
         return nil
       } catch {
+        deliverer.noteReach(of: host.name, error.reach)
         let place = DeliveryPlace(host: (error.peer ?? DialledPeer(endpoint: nil)).named("\(host)"), tls: error.tls)
         guard let answered = error.peer?.endpoint else {
-          deliverer.noteReach(of: host.name, isSilent: error.isUnanswered)
-          note(DeliveryFault(error.fault), place)
+          account.note(DeliveryFault(error.fault), place)
           return nil
         }
-        deliverer.noteReach(of: host.name, isSilent: false)
-        guard !isOurselves(error.greetingName) else {
+        guard !believesInClear || !error.isOurselves(by: deliverer.settings.ownNames) else {
           noteOurselves(host, error.peer)
           return nil
         }
         if error.tls != nil { mayHaveTLS = true }
-        if error.fault.isTLSFailure, !withoutTLS.contains(host) { withoutTLS.append(host) }
-        note(DeliveryFault(error.fault), place)
+        if error.fault.isTLSFailure {
+          if withoutTLS[host] == nil { budget += 1 }
+          withoutTLS[host, default: []].append(answered)
+        }
+        account.note(inLight(of: place, DeliveryFault(error.fault)), place)
         left.removeAll { $0 == answered }
       }
     }
+    if !left.isEmpty { account.leaveHope(.cutShort, DeliveryPlace(host: "\(host)", tls: nil)) }
     return nil
   }
 
@@ -175,92 +199,66 @@ struct ExchangerAttempt {
     if conversation.tls != nil { mayHaveTLS = true }
     let place = DeliveryPlace(
       host: conversation.peer.named("\(host)"), tls: conversation.tls, cleartextReason: conversation.cleartextReason)
-    var goOn: [QueuedRecipient] = []
-    for (number, result) in handover.outcomes {
+    let answers: [(number: Int, outcome: RecipientResult)] = handover.outcomes.map { number, result in
       switch result {
-      case .delivered: settle(number, result, place)
-      case .fault(let met):
-        let fault = inLight(of: place, met)
-        // Another host may be more willing; what concerns the recipient or the message, it would only say again.
-        if OutcomeTable.decide(fault, of: .exchanger).scope == .host,
-          let recipient = pending.first(where: { $0.number == number })
-        {
-          goOn.append(recipient)
-          note(fault, place)
-        } else {
-          settle(number, .fault(fault), place)
-        }
+      case .delivered: (number, result)
+      case .fault(let fault): (number, .fault(inLight(of: place, fault)))
       }
     }
-    pending = goOn
+    account.absorb(answers, from: place)
   }
 
-  /// RFC 3207 §4: 530 in clear asks for STARTTLS, which couldn't be had here: that is no word about the mail.
+  /// What is said before TLS may be anybody's word. Where nobody asks for TLS that is as good as any; where somebody
+  /// does, it must not bounce the mail.
+  private var believesInClear: Bool { decision.verdict == .opportunistic }
+
   private func inLight(of place: DeliveryPlace, _ fault: DeliveryFault) -> DeliveryFault {
-    guard place.tls == nil, case .reply(let reply) = fault.cause, reply.code.rawValue == 530 else { return fault }
-    return DeliveryFault(stage: .startTLS, cause: .security(.refused(reply)))
-  }
-
-  private mutating func settle(_ number: Int, _ result: RecipientResult, _ place: DeliveryPlace) {
-    outcomes.append((number, result))
-    places[number] = place
-  }
-
-  /// A refusal for good is the last word only where no host left a hope.
-  private mutating func note(_ fault: DeliveryFault, _ place: DeliveryPlace) {
-    let line = "\(place.host): \(fault)"
-    if trail.last != line { trail.append(String(line.prefix(ExchangerAttempt.maximumTrailOctets))) }
-    let isHopeful = OutcomeTable.decide(fault, of: .exchanger).action == .retry
-    let wasHopeful = lastWord.map { OutcomeTable.decide($0.fault, of: .exchanger).action == .retry } ?? false
-    if isHopeful || !wasHopeful { lastWord = (fault, place) }
+    guard place.tls == nil, case .reply(let reply) = fault.cause else { return fault }
+    // RFC 3207 §4: 530 in clear asks for STARTTLS, which couldn't be had here: that is no word about the mail.
+    if reply.code.rawValue == 530 { return DeliveryFault(stage: .startTLS, cause: .security(.refused(reply))) }
+    guard !believesInClear, fault.stage == .greeting else { return fault }
+    return DeliveryFault(stage: .greeting, cause: .security(.refusedBeforeTLS(reply)))
   }
 
   /// No room there at present. Where nothing has been tried yet the mail just waits its turn.
   private mutating func stayAway(from host: ExchangerHost, for wait: Duration) {
     mayHaveTLS = true
     busyFor = min(busyFor ?? wait, wait)
-    note(
-      DeliveryFault(stage: .connect, cause: .transport("as many connections or deliveries as we allow ourselves")),
-      DeliveryPlace(host: "\(host)", tls: nil))
-  }
-
-  private func isOurselves(_ name: String?) -> Bool {
-    guard let name, let domain = try? DomainName(name) else { return false }
-    return deliverer.settings.ownNames.contains(domain)
+    account.note(.noRoom, DeliveryPlace(host: "\(host)", tls: nil))
   }
 
   private mutating func noteOurselves(_ host: ExchangerHost, _ peer: DialledPeer?) {
     metOurselves = true
-    trail.append("\((peer ?? DialledPeer(endpoint: nil)).named("\(host)")): greets with our own name")
+    account.remember("\((peer ?? DialledPeer(endpoint: nil)).named("\(host)")): greets with our own name")
   }
+}
 
-  private func result() -> DeliveryResult {
-    let first = outcomes.first.flatMap { places[$0.number] }
-    var result = DeliveryResult(place: first ?? DeliveryPlace(host: "\(domain)", tls: nil), outcomes: outcomes)
-    if outcomes.isEmpty, sessions == 0, let busyFor {
-      result.busyFor = busyFor
-      return result
-    }
-    result.elsewhere = places
-    result.earlier = trail
-    guard !pending.isEmpty else { return result }
-    let (fault, place) = lastWord ?? wordForNobody()
-    if pending.count == job.recipients.count { result.earlier.removeAll { $0 == "\(place.host): \(fault)" } }
-    for recipient in pending {
-      result.outcomes.append((recipient.number, .fault(fault)))
-      result.elsewhere[recipient.number] = place
-    }
-    if outcomes.isEmpty { result.place = place }
-    return result
+extension DeliveryFault {
+  fileprivate static let noRoom = DeliveryFault(
+    stage: .connect, cause: .transport("as many connections or deliveries as we allow ourselves"))
+  fileprivate static let cutShort = DeliveryFault(
+    stage: .connect, cause: .transport("not every mail server could be tried in this attempt"))
+  fileprivate static let cancelled = DeliveryFault(
+    stage: .connect, cause: .transport("the delivery was cancelled"))
+}
+
+extension ClientConversation {
+  /// An own host, whatever the DNS calls it, is told by the name that it greets with; inside TLS by that alone which it
+  /// says there.
+  fileprivate func isOurselves(by ownNames: Set<DomainName>) -> Bool {
+    (tls == nil && ownNames.contains(greeter: greetingName)) || ownNames.contains(greeter: helloName)
   }
+}
 
-  /// No host failed, and none took it: all that were met are ourselves, or the attempt was cut short.
-  private func wordForNobody() -> (DeliveryFault, DeliveryPlace) {
-    let place = DeliveryPlace(host: "\(domain)", tls: nil)
-    guard metOurselves, let name = domain.name else {
-      return (DeliveryFault(stage: .connect, cause: .transport("the delivery was cancelled")), place)
-    }
-    return (DeliveryFault(stage: .greeting, cause: .destination(.onlyOurselves(name))), place)
+extension OpeningFault {
+  fileprivate func isOurselves(by ownNames: Set<DomainName>) -> Bool {
+    tls == nil && ownNames.contains(greeter: greetingName)
+  }
+}
+
+extension Set<DomainName> {
+  fileprivate func contains(greeter name: String?) -> Bool {
+    name.flatMap { try? DomainName($0) }.map(contains) ?? false
   }
 }
 

@@ -12,15 +12,9 @@ final class ExchangerConnections: Sendable {
   /// Of all hosts together, so many idle connections are kept; the one used longest ago is left first.
   static let maximumIdle = 1_000
 
-  struct Lease: Sendable {
-    /// Nil where one has to be opened.
-    let conversation: ClientConversation?
-    let transactions: Int
-  }
-
   private struct Idle {
     let number: UInt64
-    let lease: Lease
+    let lease: ConnectionLease
   }
 
   private struct State {
@@ -33,11 +27,17 @@ final class ExchangerConnections: Sendable {
     var lastNumber: UInt64 = 0
     var isDraining = false
 
-    mutating func keep(_ lease: ExchangerConnections.Lease, of host: MailDomain) {
+    mutating func keep(_ lease: ConnectionLease, of host: MailDomain) {
       lastNumber += 1
       idle[host, default: []].append(ExchangerConnections.Idle(number: lastNumber, lease: lease))
       order.append((host, lastNumber))
       idleCount += 1
+    }
+
+    mutating func take(_ place: Int, of host: MailDomain) -> ConnectionLease? {
+      guard let found = idle[host]?.remove(at: place) else { return nil }
+      idleCount -= 1
+      return found.lease
     }
 
     /// The oldest, as long as they are closed (an idle session ends itself), were taken, or are too many.
@@ -47,8 +47,7 @@ final class ExchangerConnections: Sendable {
         let place = idle[oldest.host]?.firstIndex { $0.number == oldest.number }
         if let place, let kept = idle[oldest.host]?[place].lease.conversation {
           guard !kept.isOpen || idleCount > ExchangerConnections.maximumIdle else { break }
-          idle[oldest.host]?.remove(at: place)
-          idleCount -= 1
+          _ = take(place, of: oldest.host)
           leaving.append(kept)
         }
         if idle[oldest.host]?.isEmpty == true { idle[oldest.host] = nil }
@@ -68,35 +67,33 @@ final class ExchangerConnections: Sendable {
 
   /// - Parameter fits: whether an idle connection may carry this mail.
   /// - Returns: nil where the host has as many connections in use as it may, or everything is being closed.
-  func checkOut(_ host: MailDomain, where fits: (ClientConversation) -> Bool) -> Lease? {
+  func checkOut(_ host: MailDomain, where fits: (ClientConversation) -> Bool) -> ConnectionLease? {
     let most = perHost.rule(for: host).atOnce ?? limits.maximumConnections
-    return state.withLock { state in
-      guard !state.isDraining else { return nil }
+    let (lease, leaving) = state.withLock { state -> (ConnectionLease?, ClientConversation?) in
+      guard !state.isDraining else { return (nil, nil) }
       let inUse = state.inUse[host] ?? 0
-      guard inUse < most else { return nil }
+      guard inUse < most else { return (nil, nil) }
       state.inUse[host] = inUse + 1
-      guard
-        let place = state.idle[host]?.lastIndex(where: { $0.lease.conversation.map { $0.isOpen && fits($0) } ?? false })
-      else { return Lease(conversation: nil, transactions: 0) }
-      state.idleCount -= 1
-      return state.idle[host]?.remove(at: place).lease
+      let fitting = state.idle[host]?.lastIndex { $0.lease.conversation.map { $0.isOpen && fits($0) } ?? false }
+      if let fitting { return (state.take(fitting, of: host), nil) }
+      // Idle ones count too: one that doesn't fit makes room.
+      let idle = state.idle[host]?.count ?? 0
+      return (.new, inUse + idle < most ? nil : state.take(0, of: host)?.conversation)
     }
+    leaving?.leave()
+    return lease
   }
 
   /// Gives a lease back, with the connection where there is one that may be used again.
-  func checkIn(_ host: MailDomain, _ conversation: ClientConversation?, transactions: Int) {
+  func checkIn(_ host: MailDomain, _ lease: ConnectionLease) {
     let leaving = state.withLock { state -> [ClientConversation] in
       let inUse = (state.inUse[host] ?? 1) - 1
       state.inUse[host] = inUse > 0 ? inUse : nil
       var leaving: [ClientConversation] = []
-      if let conversation {
-        // RFC 9422 §4.1: the server may count, and say so.
-        let most = min(limits.maximumTransactions, conversation.capabilities.limits?.mailMaximum ?? .max)
-        if conversation.isOpen, transactions < most, !state.isDraining {
-          state.keep(Lease(conversation: conversation, transactions: transactions), of: host)
-        } else {
-          leaving.append(conversation)
-        }
+      if lease.isReusable(within: limits), !state.isDraining {
+        state.keep(lease, of: host)
+      } else if let conversation = lease.conversation {
+        leaving.append(conversation)
       }
       return leaving + state.dropSuperfluous()
     }

@@ -23,6 +23,8 @@ public struct ExchangerDeliverer: Deliverer {
     _ settings: ExchangerSettings, resolver: any Resolver, dialer: any Dialer, clock: any MailClock,
     random: any RandomSource, events: any EventSink, watch: (any DialogueWatch)? = nil
   ) {
+    var settings = settings
+    settings.spellOnce()
     self.settings = settings
     lookup = ExchangerLookup(resolver: resolver, own: settings.ownNames, random: random)
     connections = ExchangerConnections(settings.pool, settings.perHost)
@@ -37,9 +39,11 @@ public struct ExchangerDeliverer: Deliverer {
 
   /// - Parameter job: its recipients are of one domain; `QueueRunner` sees to that.
   public func deliver(_ job: DeliveryJob) async -> DeliveryResult {
-    guard let domain = job.recipients.first?.recipient.address.domain else {
+    guard let written = job.recipients.first?.recipient.address.domain else {
       return DeliveryResult(host: "", tls: nil, outcomes: [])
     }
+    // One domain, however it is spelled: rules, limits, look-ups and certificates go by the A-labels (RFC 5890 §2.3.2.1).
+    let domain = settings.converter.canonicalForm(of: written)
     if let wait = domainPace.begin(domain, at: clock.uptime) { return .busy(domain, for: wait) }
     switch await lookup.hosts(of: domain) {
     case .fault(let fault):
@@ -47,9 +51,13 @@ public struct ExchangerDeliverer: Deliverer {
         host: domain.description, tls: nil,
         outcomes: job.everyRecipient(DeliveryFault(stage: .lookup, cause: .destination(fault))))
     case .hosts(let hosts):
-      var attempt = ExchangerAttempt(
-        job, to: domain, by: self, under: decide(settings.rules.evidence(for: domain)))
-      return await attempt.run(hosts)
+      let evidence = settings.rules.evidence(for: domain)
+      var attempt = ExchangerAttempt(job, to: domain, by: self, under: decide(evidence))
+      var result = await attempt.run(hosts)
+      // Nothing was begun, so nothing is counted.
+      if result.busyFor != nil { domainPace.takeBack(domain) }
+      if evidence.floor != .opportunistic { result.demand = "\(evidence.floorOrigin) asks for \(evidence.floor)" }
+      return result
     }
   }
 
@@ -59,9 +67,14 @@ public struct ExchangerDeliverer: Deliverer {
   /// Nil where a connection to the host may be used now.
   func pace(of host: MailDomain) -> Duration? { hostPace.begin(host, at: clock.uptime) }
 
-  /// - Parameter isSilent: nothing came back before the time was over.
-  func noteReach(of host: MailDomain, isSilent: Bool) {
-    if let event = isSilent ? portBlock.silent(host) : portBlock.met(host) { events.record(event) }
+  func noteReach(of host: MailDomain, _ reach: OpeningFault.Reach) {
+    let event: MailEvent? =
+      switch reach {
+      case .answered: portBlock.met(host)
+      case .silent: portBlock.silent(host)
+      case .unknown: nil
+      }
+    if let event { events.record(event) }
   }
 }
 

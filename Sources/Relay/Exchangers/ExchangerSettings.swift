@@ -17,8 +17,14 @@ public struct ExchangerSettings: Sendable {
   public var usesChunking = true
   public var timeouts = ExchangerSettings.patience
 
-  /// Of the connections of one attempt, so many are made; a domain with more hosts is asked again later.
+  /// Spells domains that are written in other letters.
+  public var converter: any IDNAConverter
+
+  /// Of the connections of one attempt, so many are made, and as many again in clear. A host's first failure of TLS
+  /// isn't counted: it says that every other host has to be asked (Law 2).
   public static let maximumSessions = 6
+  /// An attempt that has taken so long begins with no further session: one slow destination holds few of our hands.
+  public static let maximumTime = Duration.seconds(600)
   /// For a connection that is kept for the next message.
   public static let idleTime = Duration.seconds(10)
 
@@ -33,7 +39,8 @@ public struct ExchangerSettings: Sendable {
   public init(
     egress: Egress, ownNames: Set<DomainName>, rules: DestinationRules = DestinationRules(),
     perDomain: TrafficLimit = TrafficLimit(), perHost: TrafficLimit = TrafficLimit(),
-    pool: PoolLimits = PoolLimits(maximumConnections: 20, idleTime: ExchangerSettings.idleTime)
+    pool: PoolLimits = PoolLimits(maximumConnections: 20, idleTime: ExchangerSettings.idleTime),
+    converter: any IDNAConverter = UnchangedNames()
   ) {
     self.egress = egress
     self.ownNames = ownNames
@@ -41,5 +48,13 @@ public struct ExchangerSettings: Sendable {
     self.perDomain = perDomain
     self.perHost = perHost
     self.pool = pool
+    self.converter = converter
+  }
+
+  /// Every name in the one form that domains are looked up by.
+  mutating func spellOnce() {
+    rules.floors = rules.floors.spelled(by: converter)
+    perDomain.rules = perDomain.rules.spelled(by: converter)
+    perHost.rules = perHost.rules.spelled(by: converter)
   }
 }

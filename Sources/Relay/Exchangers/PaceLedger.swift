@@ -23,9 +23,21 @@ final class PaceLedger: Sendable {
 
   var remembered: Int { state.withLock { $0.nextTurns.count } }
 
+  /// What was counted last didn't begin after all.
+  func takeBack(_ key: MailDomain) {
+    guard let interval = interval(of: key) else { return }
+    state.withLock { state in
+      if let turn = state.nextTurns[key] { state.nextTurns[key] = turn + (.zero - interval) }
+    }
+  }
+
+  private func interval(of key: MailDomain) -> Duration? {
+    limit.rule(for: key).perMinute.map { .seconds(60) / $0 }
+  }
+
   /// Nil where it may begin now, which is counted; else how long to wait.
   func begin(_ key: MailDomain, at now: Uptime) -> Duration? {
-    guard let interval = limit.rule(for: key).perMinute.map({ Duration.seconds(60) / $0 }) else { return nil }
+    guard let interval = interval(of: key) else { return nil }
     return state.withLock { state in
       let turn = max(state.nextTurns[key] ?? now, now)
       let ahead = turn - now

@@ -1,4 +1,4 @@
-public import MailSyntax
+import MailSyntax
 
 /// How much mail goes at once to a recipients' domain, or to a mail server: for all of them alike, and for single ones.
 public struct TrafficLimit: Hashable, Sendable {

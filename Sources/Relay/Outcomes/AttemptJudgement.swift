@@ -40,6 +40,9 @@ struct Attempt {
 }
 
 extension Attempt {
+  /// Of what is written of one recipient, so many octets are kept: others chose many of the words.
+  static let maximumRecordOctets = 1_000
+
   func judge(
     by options: QueueRunner.Options, using random: inout some RandomNumberGenerator
   ) -> AttemptJudgement {
@@ -100,7 +103,7 @@ extension Attempt {
     // A stop of ours is not the peer's refusal: the recipient stands where it stood.
     if wasCancelled, outcome.action == .retry { return }
     judgement.note(outcome, fault)
-    let text = fault.description
+    let text = words(for: fault)
     let isExpired = startedAt >= message.message.expiresAt
     if OutcomeTable.limitsRecipients(fault, of: origin), someWereTaken {
       // RFC 5321 §4.5.3.1.10: the rest go in a transaction of their own, now. Each takes some, so it ends.
@@ -116,7 +119,7 @@ extension Attempt {
   private func fail(
     _ recipient: QueuedRecipient, _ fault: DeliveryFault, _ outcome: Outcome, in judgement: inout AttemptJudgement
   ) {
-    let text = fault.description
+    let text = words(for: fault)
     judgement.changes.append(change(of: recipient, to: .failed, due: endedAt, result: text))
     judgement.events.append(event(.failed, recipient, result: text, outcome: outcome))
     // RFC 3463 §3.5 asks for the cause rather than for "expired" (X.4.7).
@@ -139,7 +142,7 @@ extension Attempt {
     let isDelay =
       isOld && canReport && !recipient.delayReported
       && Telling.audience(of: .delayed, for: recipient.recipient, of: envelope) == .sender
-    let text = fault.description
+    let text = words(for: fault)
     judgement.changes.append(
       change(of: recipient, to: .queued, due: due, result: text, isDelayReported: isDelay))
     judgement.events.append(event(.deferred, recipient, result: text, outcome: outcome, due: due))
@@ -176,15 +179,23 @@ extension Attempt {
   ) -> RecipientChange {
     let place = result.place(of: recipient.number)
     return RecipientChange(
-      number: recipient.number, state: state, due: due, attemptsAdded: 1, result: text,
+      number: recipient.number, state: state, due: due, attemptsAdded: 1,
+      result: text.cut(toOctets: Attempt.maximumRecordOctets),
       delayReported: recipient.delayReported || isDelayReported,
       attempt: AttemptRecord(
         startedAt: startedAt, endedAt: endedAt, host: place.host, result: recorded(text), tls: place.channel))
   }
 
+  /// What failed, and where a channel wasn't safe enough, who asked for more.
+  private func words(for fault: DeliveryFault) -> String {
+    guard case .security = fault.cause, let demand = result.demand else { return fault.description }
+    return "\(fault); \(demand)"
+  }
+
   /// What a record says: the last word, and which hosts had failed before.
   private func recorded(_ text: String) -> String {
-    result.earlier.isEmpty ? text : "\(text); before: \(result.earlier.joined(separator: "; "))"
+    let whole = result.earlier.isEmpty ? text : "\(text); before: \(result.earlier.joined(separator: "; "))"
+    return whole.cut(toOctets: Attempt.maximumRecordOctets)
   }
 
   private func event(

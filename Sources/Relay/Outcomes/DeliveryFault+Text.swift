@@ -1,11 +1,15 @@
+internal import MailSyntax
 internal import SMTPGrammar
 internal import SMTPSessions
 
 extension DeliveryFault: CustomStringConvertible {
+  /// Of a peer's words so many octets are shown and kept: a queue of a thousand recipients keeps them a thousand times.
+  static let maximumReplyOctets = 500
+
   /// On one line, for logs and the queue's listing: what failed, where.
   public var description: String {
     switch cause {
-    case .reply(let reply): "\(reply) (\(stage.rawValue))"
+    case .reply(let reply): "\(reply.description.cut(toOctets: DeliveryFault.maximumReplyOctets)) (\(stage.rawValue))"
     case .transport(let text): "connection: \(text) (\(stage.rawValue))"
     case .security(let fault): "TLS: \(fault) (\(stage.rawValue))"
     case .protocolViolation(let text): "protocol: \(text) (\(stage.rawValue))"

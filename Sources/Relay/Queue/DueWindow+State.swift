@@ -73,7 +73,7 @@ extension DueWindow {
     /// Whether it stands among those that may begin.
     var isListed = false
     var inFlight = 0
-    /// How many deliveries at once it has been found good for: see `DueWindow.judged`.
+    /// How many deliveries at once it has been found good for: see `DueWindow.judge`.
     var pace: Int
     /// The host has answered since it last failed.
     var hasAnswered = false

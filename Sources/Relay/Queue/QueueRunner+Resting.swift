@@ -21,7 +21,7 @@ extension QueueRunner {
         guard let until = route.backOff.until, until > uptime else { return nil }
         return RestingRoute(route: key, until: now + (until - uptime), failures: route.backOff.failures)
       }
-    }.sorted { $0.until < $1.until }
+    }.sorted { ($0.until, $0.route) < ($1.until, $1.route) }
     let named = Array(resting.prefix(QueueRunner.maximumNamedRestingRoutes))
     return (named, resting.count - named.count)
   }

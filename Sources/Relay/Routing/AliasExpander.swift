@@ -6,6 +6,8 @@ import OrderedCollections
 struct AliasExpander {
   private(set) var faults: [RoutingFault] = []
   private let outbound: Routing.Outbound?
+  private let converter: any IDNAConverter
+  /// By the domain's one form.
   private var domains: OrderedDictionary<DomainName, Index> = [:]
 
   private struct Index {
@@ -14,13 +16,15 @@ struct AliasExpander {
     var aliases: OrderedDictionary<String, [Mailbox]> = [:]
   }
 
-  init(domains: [LocalDomain], outbound: Routing.Outbound?) {
+  init(domains: [LocalDomain], outbound: Routing.Outbound?, converter: any IDNAConverter) {
     self.outbound = outbound
+    self.converter = converter
     for domain in domains { add(domain) }
   }
 
   private mutating func add(_ domain: LocalDomain) {
-    guard domains[domain.name] == nil else { return faults.append(.duplicateDomain(domain.name)) }
+    let name = converter.canonicalForm(of: domain.name)
+    guard domains[name] == nil else { return faults.append(.duplicateDomain(domain.name)) }
     var index = Index(domain: domain)
     for recipient in domain.recipients {
       let folded = recipient.localPart.lowercasedASCII()
@@ -35,12 +39,12 @@ struct AliasExpander {
         faults.append(.duplicateAlias(source))
       }
     }
-    for (name, target) in [
+    for (role, target) in [
       (Routing.postmaster, domain.postmaster), (Routing.abuse, domain.abuse ?? domain.postmaster),
-    ] where index.recipients[name] == nil && index.aliases[name] == nil {
-      index.aliases[name] = [target]
+    ] where index.recipients[role] == nil && index.aliases[role] == nil {
+      index.aliases[role] = [target]
     }
-    domains[domain.name] = index
+    domains[name] = index
   }
 
   /// The finished answers of one domain.
@@ -48,7 +52,7 @@ struct AliasExpander {
     var entries = DomainEntries(
       name: domain.name, delimiter: domain.recipientDelimiter?.asciiValue,
       asked: domain.asksForRecipients ? domain.delivery : nil)
-    guard let index = domains[domain.name] else { return entries }
+    guard let index = domains[converter.canonicalForm(of: domain.name)] else { return entries }
     for (folded, recipient) in index.recipients {
       entries.byLocalPart[folded] = .recipient(
         localPart: recipient.localPart, route: recipient.delivery ?? domain.delivery)
@@ -96,12 +100,13 @@ struct AliasExpander {
       guard walk.found.count < Routing.maximumAliasTargets else {
         return faults.append(.tooManyTargets(source: walk.source))
       }
-      guard let name = target.domain.name, let index = domains[name] else {
+      let domain = converter.canonicalForm(of: target.domain)
+      guard let name = domain.name, let index = domains[name] else {
         guard let outbound else {
           faults.append(.unroutableTarget(source: walk.source, target: target))
           continue
         }
-        walk.found.append(ResolvedRecipient(address: target, route: outbound.route(to: target.domain)))
+        walk.found.append(ResolvedRecipient(address: target, route: outbound.route(to: domain)))
         continue
       }
       follow(target, in: index, by: &walk)

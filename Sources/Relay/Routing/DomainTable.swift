@@ -26,6 +26,14 @@ public struct DomainTable<Value: Hashable & Sendable>: Hashable, Sendable {
     return nil
   }
 
+  /// The same table with every name in its one form, for look-ups by such.
+  public func spelled(by converter: any IDNAConverter) -> DomainTable {
+    var table = DomainTable()
+    for (name, value) in own { table.own[converter.canonicalForm(of: name)] = value }
+    for (name, value) in below { table.below[converter.canonicalForm(of: name)] = value }
+    return table
+  }
+
   /// The value for a mail domain; none is set for an address literal.
   public subscript(domain: MailDomain) -> Value? { domain.name.flatMap { match($0)?.value } }
 }

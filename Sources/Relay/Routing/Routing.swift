@@ -28,21 +28,30 @@ public struct Routing: Sendable {
   private let entries: [DomainName: DomainEntries]
   private let outbound: Outbound?
   private let firstDomain: DomainName?
+  private let converter: any IDNAConverter
 
   /// - Parameters:
   ///   - domains: ours; the first is the primary one, whose postmaster hears of what can't be told to anybody else.
   ///   - outbound: the way of mail for all other domains; nil when we carry none.
-  public init(domains: [LocalDomain], outbound: Outbound?) throws(RoutingFaults) {
-    var expander = AliasExpander(domains: domains, outbound: outbound)
+  ///   - converter: finds a domain however it is spelled, in A-labels or in letters of its own (RFC 6531 §3.2).
+  public init(
+    domains: [LocalDomain], outbound: Outbound?, converter: any IDNAConverter = UnchangedNames()
+  ) throws(RoutingFaults) {
+    var expander = AliasExpander(domains: domains, outbound: outbound, converter: converter)
     var entries: [DomainName: DomainEntries] = [:]
-    for domain in domains { entries[domain.name] = expander.entries(of: domain) }
+    for domain in domains { entries[converter.canonicalForm(of: domain.name)] = expander.entries(of: domain) }
     guard expander.faults.isEmpty else { throw RoutingFaults(faults: expander.faults) }
     self.entries = entries
     self.outbound = outbound
     firstDomain = domains.first?.name
+    self.converter = converter
   }
 
-  public func isOwn(_ domain: MailDomain) -> Bool { domain.name.map { entries[$0] != nil } ?? false }
+  public func isOwn(_ domain: MailDomain) -> Bool { entries(of: domain) != nil }
+
+  private func entries(of domain: MailDomain) -> DomainEntries? {
+    domain.name.flatMap { entries[converter.canonicalForm(of: $0)] }
+  }
 
   public func route(_ path: ForwardPath, reach: RoutingReach) -> RoutingAnswer {
     switch path {
@@ -56,18 +65,19 @@ public struct Routing: Sendable {
   }
 
   public func route(_ mailbox: Mailbox, reach: RoutingReach) -> RoutingAnswer {
-    guard let name = mailbox.domain.name, let domain = entries[name] else {
+    guard let domain = entries(of: mailbox.domain) else {
       guard reach == .anywhere else { return .notOurs }
       guard let outbound else { return .noRoute }
-      return .deliver([ResolvedRecipient(address: mailbox, route: outbound.route(to: mailbox.domain))])
+      let route = outbound.route(to: converter.canonicalForm(of: mailbox.domain))
+      return .deliver([ResolvedRecipient(address: mailbox, route: route)])
     }
     return domain.recipients(for: mailbox.localPart).map { .deliver($0) } ?? .unknownUser
   }
 
   /// Whom to ask another server about before the path is taken: a name of a domain whose recipients aren't listed.
   public func question(_ path: ForwardPath) -> ResolvedRecipient? {
-    guard case .mailbox(let mailbox) = path, let name = mailbox.domain.name else { return nil }
-    return entries[name]?.question(for: mailbox.localPart)
+    guard case .mailbox(let mailbox) = path else { return nil }
+    return entries(of: mailbox.domain)?.question(for: mailbox.localPart)
   }
 
   /// The address that stands for others, as this house writes it; nil where the path names a recipient itself, or
@@ -80,12 +90,12 @@ public struct Routing: Sendable {
       guard let primary = primaryPostmasterAddress else { return nil }
       named = primary
     }
-    return named.domain.name.flatMap { entries[$0] }?.alias(for: named.localPart)
+    return entries(of: named.domain)?.alias(for: named.localPart)
   }
 
   /// Where mail for the postmaster of the first domain goes; empty without a domain of ours.
   public var primaryPostmaster: [ResolvedRecipient] {
-    guard let firstDomain, let domain = entries[firstDomain] else { return [] }
+    guard let firstDomain, let domain = entries(of: .name(firstDomain)) else { return [] }
     return domain.recipients(for: Routing.postmaster) ?? []
   }
 

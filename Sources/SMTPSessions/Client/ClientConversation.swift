@@ -58,10 +58,8 @@ public final class ClientConversation: Sendable {
         ClientConnection(wire: wire, peer: peer, plan: plan, mailbox: mailbox, opening: opening)
       }
     } catch {
-      var isUnanswered = false
-      if case .unanswered = error { isUnanswered = true }
       throw OpeningFault(
-        DialogueFault(.connect, .transport(ClientConversation.describe(error))), isUnanswered: isUnanswered)
+        DialogueFault(.connect, .transport(ClientConversation.describe(error))), reach: error.reach)
     }
     let session = await withTaskCancellationHandler {
       await opening.value()
@@ -119,7 +117,19 @@ public final class ClientConversation: Sendable {
 
   private static func describe(_ fault: DialFault) -> String {
     switch fault {
-    case .noSuchHost(let text), .resolutionFailed(let text), .unreachable(let text), .unanswered(let text): text
+    case .noSuchHost(let text), .resolutionFailed(let text), .unreachable(let text), .refused(let text),
+      .unanswered(let text):
+      text
+    }
+  }
+}
+
+extension DialFault {
+  fileprivate var reach: OpeningFault.Reach {
+    switch self {
+    case .refused: .answered
+    case .unanswered: .silent
+    case .noSuchHost, .resolutionFailed, .unreachable: .unknown
     }
   }
 }

@@ -60,7 +60,8 @@ public struct DialogueFault: Error, Hashable, Sendable, CustomStringConvertible 
     case .security(let fault):
       switch fault {
       case .refused, .handshake, .obsoleteTLS, .certificate, .unproven: true
-      case .notOffered, .noProvenPeer, .noMechanism, .unprovenSuccess, .authentication, .noPermit: false
+      case .notOffered, .refusedBeforeTLS, .noProvenPeer, .noMechanism, .unprovenSuccess, .authentication, .noPermit:
+        false
       }
     case .transport: (stage == .startTLS || stage == .handshake) && cause != .cancelled
     case .reply, .protocolViolation, .unsupported, .local: false

@@ -7,6 +7,8 @@ public enum SecurityFault: Error, Hashable, Sendable, CustomStringConvertible {
   case notOffered
   /// STARTTLS was offered, and answered with no (RFC 3207 §4).
   case refused(ServerReply)
+  /// The session was refused before TLS, which was demanded: anybody on the way may have said so.
+  case refusedBeforeTLS(ServerReply)
   /// The handshake ended without TLS.
   case handshake(String)
   /// The server's best is TLS 1.1 (RFC 8996 §5).
@@ -30,6 +32,7 @@ public enum SecurityFault: Error, Hashable, Sendable, CustomStringConvertible {
     switch self {
     case .notOffered: "the server doesn't offer STARTTLS"
     case .refused(let reply): "the server refused STARTTLS: \(reply)"
+    case .refusedBeforeTLS(let reply): "the server refused before TLS, where anybody may say so: \(reply)"
     case .handshake(let reason): "the TLS handshake failed: \(reason)"
     case .obsoleteTLS: "the server speaks TLS 1.1 at most"
     case .certificate(let fault): "the certificate doesn't prove the server: \(fault.explanation)"

@@ -41,7 +41,7 @@ struct SimulatedDialer: Dialer {
       line.open(delegate(line, peer), session)
       return peer
     }
-    if let refused { throw .unreachable("\(refused): connection refused") }
+    if let refused { throw .refused("\(refused): connection refused") }
     if !life.isOver { await clock.sleep(until: deadline) }
     throw .unanswered("no answer in time")
   }

@@ -1,6 +1,7 @@
 import Configuration
 import ControlPlane
 import Foundation
+import InternationalDomainNames
 import MailQueue
 import MailSyntax
 import OrderedCollections
@@ -82,7 +83,7 @@ struct QueueDesk {
           + "control.sock: a server that is starting or ending, or another command; try again")
     }
     let routing =
-      if let configuration = place.configuration { try configuration.routing() } else {
+      if let configuration = place.configuration { try configuration.routing(converter: LibraryIDNAConverter()) } else {
         try Routing(domains: [], outbound: nil)
       }
     let runner = QueueRunner(

@@ -1,6 +1,7 @@
 import Accounts
 import Configuration
 import ControlPlane
+import InternationalDomainNames
 import MailQueue
 import MailSyntax
 import Relay
@@ -56,7 +57,7 @@ extension House {
     let certificates =
       try identities.map { _ in try TLSIdentityStore.Reading(configuration.certificates.map { TLSIdentityFiles($0) }) }
     var reception = intake.reception
-    reception.routing = try configuration.routing()
+    reception.routing = try configuration.routing(converter: LibraryIDNAConverter())
     reception.users = try UserFiles.load(configuration.usersFile)
     reception.giveUpAfter = configuration.queue.giveUpAfter
     let found = try foundation.resolvers.resolver(for: configuration)

@@ -3,6 +3,7 @@ import Configuration
 import ControlPlane
 import DNSRecords
 import Foundation
+import InternationalDomainNames
 import MailQueue
 import MailSyntax
 import PasswordHashing
@@ -70,7 +71,7 @@ final class House: Sendable {
     let alarms = StandingAlarms(before: log, clock: clock)
     let random = SystemRandom()
     let users = try UserFiles.load(configuration.usersFile)
-    let routing = try configuration.routing()
+    let routing = try configuration.routing(converter: LibraryIDNAConverter())
     let certificates = configuration.certificates.map { TLSIdentityFiles($0) }
     let identities = certificates.isEmpty ? nil : try TLSIdentityStore(files: certificates)
 

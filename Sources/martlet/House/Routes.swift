@@ -1,6 +1,7 @@
 import Configuration
 import DNSRecords
 import Foundation
+import InternationalDomainNames
 import LocalDelivery
 import MailQueue
 import MailSyntax
@@ -71,7 +72,9 @@ extension RouteTable {
           }, watch: foundation.dialogues),
         maximumConcurrency: concurrency, ending: .relayed)
     }
-    self.init(routes, exchangers: exchangers, perDomain: configuration.outbound.exchangers.perDomain)
+    var perDomain = configuration.outbound.exchangers.perDomain
+    perDomain.rules = perDomain.rules.spelled(by: LibraryIDNAConverter())
+    self.init(routes, exchangers: exchangers, perDomain: perDomain)
   }
 }
 
@@ -91,7 +94,7 @@ extension ExchangerSettings {
     let ehlo = [outbound.egress.v4?.ehlo, outbound.egress.v6?.ehlo].compactMap { $0 }
     self.init(
       egress: Egress(configuration), ownNames: Set(names + ehlo), rules: outbound.rules,
-      perDomain: outbound.exchangers.perDomain, perHost: outbound.exchangers.perHost)
+      perDomain: outbound.exchangers.perDomain, perHost: outbound.exchangers.perHost, converter: LibraryIDNAConverter())
     port = outbound.exchangers.port
   }
 }

@@ -311,12 +311,16 @@ struct ExchangerDelivererTests {
       zone.add(try DomainName("d\(number).example"), exchangers: [host])
       zone.add(host, at: [IPAddress("192.0.2.\(number)")!])
     }
+    zone.add(try DomainName("d13.example"), at: [IPAddress("2001:db8::13")!])
     let internet = ScriptedInternet(["192.0.2.12": ScriptedServer.mailHost("mx12.example")], zone: zone)
     let deliverer = internet.deliverer()
     for number in 1...11 {
       _ = await deliverer.deliver(try DeliveryFixture(recipients: ["bob@d\(number).example"]).job())
     }
     #expect(internet.events.map { $0["what"] } == [.text("port-25-blocked")])
+    // That there is no way to an address says nothing of the port.
+    _ = await deliverer.deliver(try DeliveryFixture(recipients: ["bob@d13.example"]).job())
+    #expect(internet.events.count == 1)
     _ = await deliverer.deliver(try DeliveryFixture(recipients: ["bob@d12.example"]).job())
     #expect(internet.events.last?["clears"] == .text("port-25-blocked"))
   }

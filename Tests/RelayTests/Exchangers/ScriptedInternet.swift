@@ -23,7 +23,9 @@ final class ScriptedInternet: Dialer, EventSink {
   }
 
   /// `mx1.far.example`, `mx2.…` at 192.0.2.1, 192.0.2.2, … in this order of preference.
-  convenience init(_ servers: ScriptedServer...) {
+  convenience init(_ servers: ScriptedServer...) { self.init(servers) }
+
+  convenience init(_ servers: [ScriptedServer]) {
     var zone = ZoneResolver()
     let hosts = servers.indices.map { constantName("mx\($0 + 1).far.example") }
     zone.add(ScriptedInternet.domain, exchangers: hosts)
@@ -37,14 +39,16 @@ final class ScriptedInternet: Dialer, EventSink {
   func record(_ event: MailEvent) { recorded.withLock { $0.append(event) } }
 
   func deliverer(
-    rules: DestinationRules = DestinationRules(), _ change: (inout ExchangerSettings) -> Void = { _ in }
+    rules: DestinationRules = DestinationRules(), resolver: (any Resolver)? = nil,
+    _ change: (inout ExchangerSettings) -> Void = { _ in }
   ) -> ExchangerDeliverer {
     var settings = ExchangerSettings(
       egress: Egress(name: .name(constantName("client.example"))), ownNames: [constantName("client.example")],
       rules: rules)
     change(&settings)
     return ExchangerDeliverer(
-      settings, resolver: zone, dialer: self, clock: StillClock(), random: SeededRandom(seed: 1), events: self)
+      settings, resolver: resolver ?? zone, dialer: self, clock: StillClock(), random: SeededRandom(seed: 1),
+      events: self)
   }
 
   func dial(
@@ -58,8 +62,25 @@ final class ScriptedInternet: Dialer, EventSink {
       _ = try await server.dial(target, from: egress, timeout: timeout, delegate: delegate)
       return DialledPeer(endpoint: endpoint)
     }
+    // There is no IPv6 here.
+    guard endpoints.contains(where: { $0.address.family == .v4 }) else { throw .unreachable("no route") }
     throw .unanswered("no answer in time")
   }
+}
+
+/// A zone that its owner changes.
+final class ChangingZone: Resolver {
+  private let zone: Mutex<ZoneResolver>
+  init(_ zone: ZoneResolver) { self.zone = Mutex(zone) }
+
+  func change(_ body: (inout ZoneResolver) -> Void) { zone.withLock { body(&$0) } }
+  private var now: ZoneResolver { zone.withLock { $0 } }
+
+  func mailExchangers(of name: DomainName) async -> DNSAnswer<MailExchanger> { await now.mailExchangers(of: name) }
+  func addresses(of name: DomainName, family: AddressFamily) async -> DNSAnswer<IPAddress> {
+    await now.addresses(of: name, family: family)
+  }
+  func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> { await now.texts(of: name) }
 }
 
 /// Where time stands still.
