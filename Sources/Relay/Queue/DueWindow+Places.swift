@@ -74,9 +74,25 @@ extension DueWindow {
 
   /// Puts a route that may begin something among those whose turn comes.
   mutating func list(_ key: RouteKey) {
-    guard routeStates[key]?.isListed == false, mayBegin(key) else { return }
-    routeStates[key]?.isListed = true
-    if isOnTrial(key) { trials.append(key) } else { ready.append(key) }
+    guard let route = routeStates[key], mayBegin(key) else { return }
+    switch (isOnTrial(key), route.isUrgent) {
+    case (false, _):
+      if !route.isReady { ready.append(key) }
+      routeStates[key]?.isReady = true
+    case (true, false):
+      if !route.isInTrials { trials.append(key) }
+      routeStates[key]?.isInTrials = true
+    case (true, true):
+      if !route.isInUrgentTrials { urgentTrials.append(key) }
+      routeStates[key]?.isInUrgentTrials = true
+    }
+  }
+
+  /// Urgent mail doesn't stand in line behind all the other destinations on trial.
+  mutating func hurry(_ route: RouteKey) {
+    let key = meet(route)
+    routeStates[key]?.isUrgent = true
+    list(key)
   }
 
   func mayBegin(_ key: RouteKey) -> Bool {

@@ -70,8 +70,12 @@ extension DueWindow {
   struct RouteState {
     /// Lanes that want something done.
     var turn: Deque<Lane> = []
-    /// Whether it stands among those that may begin.
-    var isListed = false
+    /// Whether it stands among those that may begin, and among which.
+    var isReady = false
+    var isInTrials = false
+    var isInUrgentTrials = false
+    /// Urgent mail has come for it since it last began for the sake of such.
+    var isUrgent = false
     var inFlight = 0
     /// How many deliveries at once it has been found good for: see `DueWindow.judge`.
     var pace: Int

@@ -31,6 +31,8 @@ struct DueWindow {
   /// Routes that may begin something, in turn: those that are known to answer, and destinations that are on trial.
   var ready: Deque<RouteKey> = []
   var trials: Deque<RouteKey> = []
+  /// Destinations on trial for which urgent mail has come: before the others.
+  var urgentTrials: Deque<RouteKey> = []
   private var isTurnOfTrials = false
   /// Deliveries under way, and those of them to destinations that were on trial.
   var inFlight = 0
@@ -93,11 +95,13 @@ struct DueWindow {
     if isHeld { heldMessages += 1 }
     standings[errand] = .ready(isHeld ? message : nil)
     switch priority {
-    case .interactive: lanes[lane, default: LaneState()].urgent.append(errand.id)
+    case .interactive:
+      lanes[lane, default: LaneState()].urgent.append(errand.id)
     case .normal: lanes[lane, default: LaneState()].normal.append(errand.id)
     case .bulk: lanes[lane, default: LaneState()].bulk.append(errand.id)
     }
     takeTurn(lane)
+    if priority == .interactive { hurry(lane.route) }
   }
 
   /// While the store holds back mail of a lane, only urgent mail may pass it by.
@@ -144,22 +148,40 @@ struct DueWindow {
     !ready.isEmpty || mayTry || pauses.earliest.map { $0 <= uptime } ?? false
   }
 
-  private var mayTry: Bool { !trials.isEmpty && trialsInFlight < options.maximumTrials }
+  private var mayTry: Bool {
+    (!trials.isEmpty && trialsInFlight < options.maximumTrials)
+      || (!urgentTrials.isEmpty && trialsInFlight < options.maximumUrgentTrials)
+  }
 
   /// Known routes and destinations on trial by turns. A destination that may never answer holds a delivery for minutes,
   /// so all of them together get a part of the deliveries only: the rest is for those that are known to answer.
   private mutating func nextRoute() -> RouteKey? {
-    while true {
-      let isTrial = mayTry && (ready.isEmpty || isTurnOfTrials)
-      guard let key = isTrial ? trials.popFirst() : ready.popFirst() else { return nil }
-      isTurnOfTrials = !isTrial
-      routeStates[key]?.isListed = false
+    while let (key, isTrial) = popRoute() {
       guard isOnTrial(key) == isTrial else {
         list(key)
         continue
       }
       if mayBegin(key) { return key }
     }
+    return nil
+  }
+
+  private mutating func popRoute() -> (key: RouteKey, isTrial: Bool)? {
+    let isTrial = mayTry && (ready.isEmpty || isTurnOfTrials)
+    isTurnOfTrials = !isTrial
+    guard isTrial else {
+      guard let key = ready.popFirst() else { return nil }
+      routeStates[key]?.isReady = false
+      return (key, false)
+    }
+    if let key = urgentTrials.popFirst() {
+      routeStates[key]?.isInUrgentTrials = false
+      routeStates[key]?.isUrgent = false
+      return (key, true)
+    }
+    guard let key = trials.popFirst() else { return nil }
+    routeStates[key]?.isInTrials = false
+    return (key, true)
   }
 
   private mutating func next(on key: RouteKey) -> Work? {
@@ -225,7 +247,7 @@ struct DueWindow {
     self.options = options
     // A generation grows by one with a change: no route sees so many before a reload.
     epoch += 1 << 32
-    (routeStates, ring, ready, trials) = ([:], [], [], [])
+    (routeStates, ring, ready, trials, urgentTrials) = ([:], [], [], [], [])
     pauses = Agenda()
     lanesAtRest = 0
     for lane in lanes.keys.sorted() {

@@ -126,6 +126,23 @@ struct DestinationWindowTests {
     #expect(begin(&window).map(\.errand.id) == [Fixture.id(5)])
   }
 
+  @Test("urgent mail to a destination on trial doesn't wait behind all the others, and takes no more than its share")
+  func urgentTrials() throws {
+    var window = try window { $0.maximumConcurrency = 8 }
+    for number in 1...100 { window.accepted(try message(1_000 + number, to: number), at: Fixture.start) }
+    #expect(begin(&window).count == 6)
+    // To one that waits its turn already, and to one that nobody has written to before.
+    window.accepted(try message(1, to: 50, .interactive), at: Fixture.start)
+    window.accepted(try message(2, to: 200, .interactive), at: Fixture.start)
+    let first = begin(&window)
+    #expect(first.map(\.errand.id) == [Fixture.id(1)] && window.trialsInFlight == 7)
+    finish(&window, first, .failed)
+    let second = begin(&window)
+    #expect(second.map(\.errand.id) == [Fixture.id(2)] && window.trialsInFlight == 7)
+    finish(&window, second, .failed)
+    #expect(begin(&window).isEmpty && window.trialsInFlight == 6)
+  }
+
   @Test("what is known of lanes, messages and routes stays within its bounds, whatever is accepted")
   func bounds() throws {
     var window = try window {
@@ -137,7 +154,8 @@ struct DestinationWindowTests {
     }
     var uptime = Self.zero
     for number in 0..<3_000 {
-      window.accepted(try message(number, to: number % 700), at: Fixture.start)
+      window.accepted(
+        try message(number, to: number % 700, number % 11 == 0 ? .interactive : .normal), at: Fixture.start)
       window.mailWillBeDue(at: Fixture.start + .seconds(Int64(10_000 - number)), in: Self.lane(number))
       if number % 40 == 39 {
         let begun = begin(&window, at: uptime)
@@ -149,7 +167,8 @@ struct DestinationWindowTests {
       try #require(window.lanes.count <= 50 && window.dues.count <= 50 && window.pauses.count <= 100)
       try #require(window.standings.count <= 120 && window.heldMessages <= 30)
       try #require(window.routeStates.count <= 100 && window.ring.count == window.routeStates.count)
-      try #require(window.lanesAtRest <= 25 && window.ready.count + window.trials.count <= 100)
+      try #require(
+        window.lanesAtRest <= 25 && window.ready.count + window.trials.count + window.urgentTrials.count <= 100)
     }
     // The earliest moments are the ones that are kept.
     #expect(window.dues.earliest == Fixture.start + .seconds(7_001))
