@@ -49,9 +49,9 @@ struct ExchangerAttemptTests {
 
   @Test("where sessions run out before every host was asked nothing goes in clear")
   func notEveryHost() async throws {
-    let servers = hosts(6, greeting: "421 4.3.2 busy\r\n") + hosts(2, tls: .refused)
+    let servers = hosts(1, tls: .refused) + hosts(6, greeting: "421 4.3.2 busy\r\n") + hosts(1)
     #expect(describe(try await deliver(servers)) == ["3 greeting reply 421"])
-    #expect(servers.allSatisfy { !$0.heardMailInClear })
+    #expect(servers[7].connections.isEmpty && servers.allSatisfy { !$0.heardMailInClear })
   }
 
   @Test("521 from as many hosts as are asked isn't the last word while another is left")
