@@ -25,6 +25,19 @@ extension Transaction {
           "the message has \(size.bytes) bytes and the server takes \(maximum.bytes)"))
     }
     if case .notOffered = offered.size { needed.size = nil }
+    // RFC 6531 §3.2. Before the rule for eight bits: who lacks SMTPUTF8 mostly lacks 8BITMIME as well, and would still
+    // not be sent this message if it had that.
+    let namesNonASCII = carriesNonASCII
+    needed.usesSMTPUTF8 = needed.usesSMTPUTF8 || namesNonASCII
+    if needed.usesSMTPUTF8, !offered.offersSMTPUTF8 {
+      // RFC 6531 §3.5, §4: 7 speaks of an address of the envelope, 9 of the header.
+      throw DialogueFault(
+        .mail,
+        .unsupported(
+          EnhancedStatusCode(.permanent, 6, namesNonASCII ? 7 : 9),
+          "the message has \(namesNonASCII ? "an international address" : "international header fields") and the server "
+            + "lacks SMTPUTF8"))
+    }
     // RFC 6152 §3: eight bits go only where they are offered a way; seven need none.
     if needed.body == .eightBitMIME, !offered.offersEightBitMIME {
       throw DialogueFault(
@@ -33,14 +46,6 @@ extension Transaction {
           EnhancedStatusCode(.permanent, 6, 3), "the message has 8-bit content and the server lacks 8BITMIME"))
     }
     if needed.body == .sevenBit { needed.body = nil }
-    needed.usesSMTPUTF8 = needed.usesSMTPUTF8 || carriesNonASCII
-    if needed.usesSMTPUTF8, !offered.offersSMTPUTF8 {
-      // RFC 6531 §3.2.
-      throw DialogueFault(
-        .mail,
-        .unsupported(
-          EnhancedStatusCode(.permanent, 6, 7), "the message is internationalised and the server lacks SMTPUTF8"))
-    }
     if needed.requiresTLS, !(fit.isEncrypted && offered.offersRequireTLS) {
       // RFC 8689 §4.2.1.
       throw DialogueFault(
