@@ -46,7 +46,9 @@ extension DeliveryReport {
       lines.append(wrap("Server: \(asciiOnly(host, limit: 255))", indent: "    "))
     }
     switch action {
-    case .failed: lines.append(wrap("What to do: \(recipient.status.advice)", indent: "    "))
+    case .failed:
+      let advice = recipient.isOurs ? DeliveryReport.adviceOnOurselves : recipient.status.advice
+      lines.append(wrap("What to do: \(advice)", indent: "    "))
     case .delayed:
       if let until = recipient.retryUntil {
         lines.append(wrap("It will be tried until \(MessageDate.format(until)), then given up.", indent: "    "))
@@ -56,11 +58,17 @@ extension DeliveryReport {
     return lines.joined(separator: "\n")
   }
 
+  private static let adviceOnOurselves =
+    "neither you nor the recipient can mend this: it is this mail system that couldn't hand your message on."
+
   private var closing: String? {
     guard action == .failed || action == .delayed else { return nil }
     let returned = returnsWholeMessage ? "Your message is below" : "The header of your message is below"
     let helper = postmaster.map { sanitised($0.description) } ?? "postmaster@\(reportingHost)"
-    return wrap("If that doesn't help, forward this report to \(helper). \(returned), for reference.", indent: "")
+    let isOurs = action == .failed && recipients.allSatisfy(\.isOurs)
+    return wrap(
+      "\(isOurs ? "Please forward" : "If that doesn't help, forward") this report to \(helper). \(returned), for "
+        + "reference.", indent: "")
   }
 
   /// Breaks at spaces so that lines keep `textWidth`; a word that is longer stands alone, cut at 900 octets.
@@ -91,8 +99,10 @@ extension EnhancedStatusCode {
     case (2, 3), (3, 4): "the message is too large; send it without its attachments, or share them by a link."
     case (4, 6): "the message went in circles between servers; tell the postmaster."
     case (4, 7), (4, 1), (4, 2), (4, 4): "the other side could not be reached for long; try again later."
-    case (6, 7), (6, 8), (6, 9): "the other side takes no addresses or headers outside ASCII; use an ASCII address."
-    case (7, 10), (7, 30): "no connection was safe enough for this message; tell the postmaster of the other side."
+    case (6, 7), (6, 8): "the other side takes no addresses outside ASCII; use an ASCII address."
+    case (6, 9): "the other side takes no header fields outside ASCII; use ASCII addresses and an encoded subject."
+    case (7, 4), (7, 5), (7, 10), (7, 30):
+      "no connection was safe enough for this message; tell the postmaster of the other side."
     case (7, _): "the other side refuses this mail by its rules; its answer says why, or its postmaster does."
     case _: "the other side's answer says what is wrong; its postmaster can help."
     }

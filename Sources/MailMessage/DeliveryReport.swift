@@ -35,6 +35,9 @@ public struct DeliveryReport: Sendable {
     public var lastAttempt: UTCInstant?
     /// Until when it is tried; written in delay reports alone (§2.3.9).
     public var retryUntil: UTCInstant?
+    /// The failure is this mail system's own to mend, as where its smarthost doesn't let it in: the sender is sent to
+    /// its postmaster and to no other.
+    public var isOurs = false
 
     public init(_ mailbox: Mailbox, status: EnhancedStatusCode) {
       self.mailbox = mailbox

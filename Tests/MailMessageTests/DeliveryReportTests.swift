@@ -59,6 +59,23 @@ import Testing
     }
   }
 
+  @Test("a failure that is ours to mend sends nobody to another's postmaster")
+  func failureOfOurs() throws {
+    var report = try report(.failed)
+    report.recipients[0].status = EnhancedStatusCode(.persistentTransient, 7, 8)
+    report.recipients[0].remoteReply = "535 5.7.8 authentication failed"
+    report.recipients[0].explanation = "This mail system has not been let in by the next server."
+    report.recipients[0].isOurs = true
+    try golden("dsn-failed-ours", report)
+    // Beside one that isn't, each has advice of its own, and the postmaster comes last.
+    var carol = DeliveryReport.Recipient(try mailbox("carol@example.net"), status: EnhancedStatusCode(.permanent, 1, 1))
+    carol.explanation = "The server does not know the address."
+    report.recipients.append(carol)
+    let both = text(render(report).bytes)
+    #expect(both.contains("What to do: check the address") && both.contains("What to do: neither you"))
+    #expect(both.contains("If that doesn't help, forward"))
+  }
+
   @Test("a delay says until when it is tried, and that nothing need be done (DSN-014)")
   func delay() throws {
     var report = try report(.delayed)

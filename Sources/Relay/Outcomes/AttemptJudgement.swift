@@ -126,7 +126,9 @@ extension Attempt {
     let explanation =
       outcome.action == .retry
       ? "\(outcome.reason.explanation) It was tried until it expired." : outcome.reason.explanation
-    tell(.failed, recipient, status: outcome.status, fault: fault, explanation: explanation, in: &judgement)
+    tell(
+      .failed, recipient, status: outcome.status, fault: fault, explanation: explanation,
+      isOurs: outcome.isOurs(origin), in: &judgement)
   }
 
   private func wait(
@@ -155,7 +157,7 @@ extension Attempt {
 
   private func tell(
     _ action: DeliveryReport.Action, _ recipient: QueuedRecipient, status: EnhancedStatusCode, fault: DeliveryFault?,
-    explanation: String?, in judgement: inout AttemptJudgement
+    explanation: String?, isOurs: Bool = false, in judgement: inout AttemptJudgement
   ) {
     let audience = Telling.audience(of: action, for: recipient.recipient, of: message.message)
     guard canReport, audience != .nobody else { return }
@@ -165,6 +167,7 @@ extension Attempt {
     told.lastAttempt = endedAt
     told.retryUntil = action == .delayed ? message.message.expiresAt : nil
     told.explanation = explanation
+    told.isOurs = isOurs
     let place = result.place(of: recipient.number)
     // RFC 3464 §2.3.5: Remote-MTA only where a server was met.
     if let fault, fault.metAServer { told.remoteHost = place.host }

@@ -19,6 +19,15 @@ public struct Outcome: Hashable, Sendable {
     self.needsOperator = needsOperator
   }
 
+  /// Whether nobody but this mail system can mend it: a fault of its own, or one that all mail meets at a host that its
+  /// configuration names.
+  func isOurs(_ origin: HostOrigin) -> Bool {
+    switch origin {
+    case .configured: needsOperator || scope.holdsBackRoute
+    case .exchanger: reason == .local
+    }
+  }
+
   /// What the fault speaks for. Of these, `host` and `destination` hold back the route's other mail for a while.
   public enum Scope: String, Hashable, Sendable, CaseIterable {
     case recipient, message

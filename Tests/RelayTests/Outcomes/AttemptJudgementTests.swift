@@ -19,7 +19,8 @@ struct AttemptJudgementTests {
   static func judge(
     _ results: [RecipientResult], after age: Duration = .seconds(60), from sender: String? = "anna@example.com",
     notify: Notify? = nil, ending: Route.Ending = .finalDelivery, expiresAfter: Duration = .seconds(5 * 86_400),
-    wasCancelled: Bool = false, bodyIsCorrupt: Bool = false, canReport: Bool = true, delayReported: Bool = false
+    wasCancelled: Bool = false, bodyIsCorrupt: Bool = false, canReport: Bool = true, delayReported: Bool = false,
+    origin: HostOrigin = .configured
   ) throws -> AttemptJudgement {
     let recipients = results.indices.map { ("user\($0)@there.example", Fixture.alpha) }
     var message = Fixture.queued(
@@ -29,7 +30,7 @@ struct AttemptJudgementTests {
       message: message, recipients: message.recipients,
       result: DeliveryResult(
         host: "mx.there.example", tls: nil, outcomes: results.enumerated().map { ($0.offset, $0.element) }),
-      startedAt: Fixture.start + age, endedAt: Fixture.start + age + .seconds(1), ending: ending,
+      startedAt: Fixture.start + age, endedAt: Fixture.start + age + .seconds(1), ending: ending, origin: origin,
       wasCancelled: wasCancelled, bodyIsCorrupt: bodyIsCorrupt, canReport: canReport)
     var random = SplitMix(seed: 1)
     return attempt.judge(by: try Fixture.options(), using: &random)
@@ -153,6 +154,26 @@ struct AttemptJudgementTests {
     #expect(refused.remoteReply == "550 words that decide nothing")
     let lost = try #require(try Self.judge([Self.unreachable], after: .seconds(20_000)).tellings.first).recipient
     #expect(lost.remoteHost == nil && lost.remoteReply == nil)
+  }
+
+  /// A fault, and whether it is ours to mend at a host that our configuration names, and at one that the domain names.
+  static let faultsOfOurs: [(RecipientResult, configured: Bool, exchanger: Bool)] = [
+    (fault(.auth, 535), true, false), (unreachable, true, false), (fault(.greeting, 554), true, false),
+    (.fault(DeliveryFault(stage: .handshake, cause: .security(.obsoleteTLS))), true, false),
+    (.fault(DeliveryFault(stage: .write, cause: .local("disk full"))), true, true),
+    (fault(.rcpt, 450), false, false), (fault(.finalReply, 451), false, false),
+  ]
+
+  @Test("whoever's smarthost didn't let the mail in is sent to our postmaster, and to no other")
+  func faultOfOurs() throws {
+    for (result, configured, exchanger) in Self.faultsOfOurs {
+      for (origin, isOurs) in [(HostOrigin.configured, configured), (.exchanger, exchanger)] {
+        let judgement = try Self.judge([result], after: .seconds(6 * 86_400), origin: origin)
+        let told = try #require(judgement.tellings.first)
+        #expect(told.action == .failed && told.recipient.isOurs == isOurs, "\(result) at \(origin)")
+      }
+    }
+    #expect(try Self.judge([Self.fault(.rcpt, 550)]).tellings.first?.recipient.isOurs == false)
   }
 
   @Test("a cancelled delivery leaves its recipients as they were, but keeps what was said for good")
