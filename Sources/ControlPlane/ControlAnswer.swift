@@ -13,6 +13,8 @@ public enum ControlAnswer: Hashable, Sendable {
   /// What was read again: `certificates`, `users`, `configuration`.
   case reloaded([String])
   case backup(BackupFacts)
+  /// From now on what was asked for is seen.
+  case watching
   case dialogue(WatchedLine)
   /// So many lines of dialogues were dropped, since they came faster than they were read.
   case linesLost(Int)
@@ -140,7 +142,7 @@ enum AnswerLine: Hashable, Codable {
   case fault(ControlFault)
 
   private enum CodingKeys: String, CodingKey {
-    case message, recipient, event, standing, status, changed, reloaded, backup, dialogue, end, fault
+    case message, recipient, event, standing, status, changed, reloaded, backup, watching, dialogue, end, fault
     case eventsOmitted = "events_omitted"
     case linesLost = "lines_lost"
   }
@@ -161,6 +163,7 @@ enum AnswerLine: Hashable, Codable {
     case .changed: self = .answer(.changed(try value()))
     case .reloaded: self = .answer(.reloaded(try value()))
     case .backup: self = .answer(.backup(try value()))
+    case .watching: self = .answer(.watching)
     case .dialogue: self = .answer(.dialogue(try value()))
     case .linesLost: self = .answer(.linesLost(try value()))
     case .end: self = .end
@@ -180,6 +183,7 @@ enum AnswerLine: Hashable, Codable {
     case .answer(.changed(let count)): try container.encode(count, forKey: .changed)
     case .answer(.reloaded(let names)): try container.encode(names, forKey: .reloaded)
     case .answer(.backup(let facts)): try container.encode(facts, forKey: .backup)
+    case .answer(.watching): try container.encode(true, forKey: .watching)
     case .answer(.dialogue(let line)): try container.encode(line, forKey: .dialogue)
     case .answer(.linesLost(let count)): try container.encode(count, forKey: .linesLost)
     case .end: try container.encode(true, forKey: .end)

@@ -139,6 +139,9 @@ public final class ControlServer: Sendable {
       throw ControlFault(.busy, "\(DialogueHub.maximumWatchers) commands are watching; try again when one has ended")
     }
     defer { hub.end(watcher) }
+    var beginning = ByteBuffer()
+    try ControlProtocol.append(AnswerLine.answer(.watching), to: &beginning)
+    try await flush(&beginning, to: outbound)
     while channel.isActive, !Task.isCancelled {
       let (lines, lost) = hub.take(watcher)
       var batch = ByteBuffer()

@@ -20,6 +20,12 @@ import next_hops  # noqa: F401
 import previous_hops  # noqa: F401
 import relaying_servers  # noqa: F401
 import mail_exchangers  # noqa: F401
+import pace  # noqa: F401
+import inquiries  # noqa: F401
+import silence  # noqa: F401
+import traces  # noqa: F401
+import watching  # noqa: F401
+import recovery  # noqa: F401
 import reloads  # noqa: F401
 import names  # noqa: F401
 import durability  # noqa: F401

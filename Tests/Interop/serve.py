@@ -18,12 +18,11 @@ LOCAL = "example.org"
 class Serve:
     """A server for example.org, whose mail goes to `maildir`, and with `outbound` as the way to everywhere else.
 
-    `deliver` is a destination as the configuration file writes it, and so are `outbound`, its whole section, and
-    `aliases`. `binary` may be a list: a program that runs Martlet
-    under its eyes, strace for one."""
+    `deliver` is a destination as the configuration file writes it, and so are `outbound`, its whole section,
+    `recipients` and `aliases`. With `under`, a program that runs Martlet under its eyes, strace for one."""
 
     def __init__(self, binary, folder, deliver=None, smarthost=None, trust=None, limits="", under=(), outbound=None,
-                 aliases=None):
+                 aliases=None, recipients="[alice, bob, postmaster]"):
         self.folder, self.under = folder, list(under)
         self.binary = binary
         self.ports = dict(zip(("submissions", "submission", "relay"), free_ports(3)))
@@ -32,7 +31,7 @@ class Serve:
         self.user, self.password = USER, PASSWORD
         self.maildir = Maildir(folder / "mail")
         chain, key = self.authority.issue("localhost", "IP:127.0.0.1")
-        self.outbound, self.aliases = outbound, aliases
+        self.outbound, self.aliases, self.recipients = outbound, aliases, recipients
         self.config = folder / "martlet.yaml"
         deliver = deliver or f"{{maildir: {folder}/mail}}"
         self.config.write_text(self.settings(chain, key, deliver, smarthost, trust, limits))
@@ -57,7 +56,7 @@ class Serve:
             f"users: {self.folder}/data/users.json",
             "domains:",
             f"  {LOCAL}:",
-            "    recipients: [alice, bob, postmaster]",
+            f"    recipients: {self.recipients}",
             f"    deliver: {deliver}",
             *([f"    aliases: {self.aliases}"] if self.aliases else []),
             f"outbound: {self.outbound}" if self.outbound else "outbound:",

@@ -34,8 +34,9 @@ class Closed(Exception):
 class Wire:
     """A connection whose TLS runs over memory buffers, so that each TCP segment and its end are ours to choose."""
 
-    def __init__(self, port, host="localhost", address="127.0.0.1", context=None, implicit=False):
-        self.socket = socket.create_connection((address, port), timeout=REPLY_SECONDS)
+    def __init__(self, port, host="localhost", address="127.0.0.1", context=None, implicit=False, source=None):
+        self.socket = socket.create_connection((address, port), timeout=REPLY_SECONDS,
+                                               source_address=source and (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.host, self.context = host, context
         self.tls = None

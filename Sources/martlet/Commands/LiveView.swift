@@ -23,7 +23,8 @@ final class LiveView: Sendable {
     case .linesLost(let count):
       if isJSON { return (try? QueueText.json(["lines_lost": count])).map { [$0] } ?? [] }
       return ["(\(QueueText.count(count, "line")) lost)"]
-    case .message, .recipient, .event, .eventsOmitted, .standing, .status, .changed, .reloaded, .backup: return []
+    case .watching, .message, .recipient, .event, .eventsOmitted, .standing, .status, .changed, .reloaded, .backup:
+      return []
     }
   }
 

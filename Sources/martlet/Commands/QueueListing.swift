@@ -54,7 +54,7 @@ struct QueueListing {
       case .message(let facts): entries.append(Entry(message: facts))
       case .recipient(let facts): entries.indices.last.map { entries[$0].recipients.append(facts) }
       case .standing(let facts): standing = facts
-      case .event, .eventsOmitted, .status, .changed, .reloaded, .backup, .dialogue, .linesLost: break
+      case .event, .eventsOmitted, .status, .changed, .reloaded, .backup, .watching, .dialogue, .linesLost: break
       }
     }
   }

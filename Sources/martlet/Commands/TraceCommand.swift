@@ -84,6 +84,7 @@ struct TraceCommand: AsyncParsableCommand {
       let view = LiveView(isJSON: json)
       do throws(ControlFault) {
         try await ControlClient.call(.watch(filter), socketPath: place.socketPath) { answer throws(ControlFault) in
+          if answer == .watching { Console.note("martlet: watching; Ctrl-C ends it") }
           for line in view.lines(answer) { Console.print(line) }
         }
       } catch {

@@ -14,22 +14,25 @@ from peers.ports import free_ports, listening
 
 class Dovecot:
     """`port` and `socket` speak LMTP; `maildir(user)` is where a user's mail lands; `sasl` is the AUTH socket, which
-    knows `user` with `password`."""
+    knows `user` with `password`. LMTP knows everybody, or with `users` those alone, who are addresses."""
 
     user, password = "relay@example.org", "gentle-heron-42"
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
-        dovecot = program("dovecot", "dovecot-lmtpd")
+    def __init__(self, folder, users=None):
+        self.folder, self.users = Path(folder), users
+        self.program = program("dovecot", "dovecot-lmtpd")
         if not Path("/usr/lib/dovecot/lmtp").exists():
             raise Missing("Dovecot's LMTP is missing: install dovecot-lmtpd")
         self.port, = free_ports(1)
         self.socket, self.sasl = self.folder / "run/lmtp", self.folder / "run/auth-postfix"
         (self.folder / "mail").mkdir(parents=True)
-        (self.folder / "passwords").write_text(f"{self.user}:{{PLAIN}}{self.password}\n")
-        settings = self.folder / "dovecot.conf"
-        settings.write_text(self.settings())
-        self.process = Background([dovecot, "-F", "-c", settings], self.folder / "start.log")
+        (self.folder / "passwords").write_text(
+            "".join(f"{user}:{{PLAIN}}{self.password}\n" for user in [self.user, *(users or [])]))
+        (self.folder / "dovecot.conf").write_text(self.settings())
+        self.start()
+
+    def start(self):
+        self.process = Background([self.program, "-F", "-c", self.folder / "dovecot.conf"], self.folder / "start.log")
         if not listening([self.port], 15):
             self.process.stop()
             raise Failed("Dovecot does not start:\n" + self.process.output() + self.log())
@@ -62,7 +65,7 @@ passdb {{
 }}
 userdb {{
   driver = static
-  args = uid={owner.pw_uid} gid={owner.pw_gid} home={folder}/mail/%u allow_all_users=yes
+  args = uid={owner.pw_uid} gid={owner.pw_gid} home={folder}/mail/%u{" allow_all_users=yes" if self.users is None else ""}
 }}
 auth_mechanisms = plain login
 service lmtp {{

@@ -55,8 +55,12 @@ class Outward(Serve):
 
     def events(self, kind, recipient):
         """The events of a kind about a recipient, oldest first."""
+        return [one for one in self.all_events(kind) if one.get("recipient") == recipient]
+
+    def all_events(self, kind):
+        """The events of a kind, oldest first."""
         lines = [json.loads(line) for line in self.background.output().splitlines() if line.startswith("{")]
-        return [one for one in lines if one["event"] == kind and one.get("recipient") == recipient]
+        return [one for one in lines if one["event"] == kind]
 
     def event(self, kind, recipient, seconds=ARRIVAL_SECONDS):
         """The first such event, waited for."""

@@ -62,7 +62,9 @@ class World:
             bench.martlet, place, self.nsd.address, anchor, WAYS["outward"].address, streets.port,
             streets.authority.ca,
             floors={f"{kind}.{peer.domain}": "verified" for peer in peers for kind in ("verified", "wrongname")},
-            forwards={f"to-{peer.name}": f"refused@clear.{peer.domain}" for peer in peers})
+            forwards={f"to-{peer.name}": f"refused@clear.{peer.domain}" for peer in peers}
+            | {f"on-to-{kind}-{peer.name}": f"bob@{kind}.{peer.domain}"
+               for peer in peers for kind in ("clear", "selfsigned")})
 
     def stop(self):
         self.martlet.stop()
