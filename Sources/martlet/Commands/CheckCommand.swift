@@ -84,9 +84,7 @@ struct CheckReport: Encodable {
   /// The server could start.
   var isGood: Bool { !findings.contains { $0.severity == .error } }
 
-  var exitCode: ExitCode {
-    isGood ? .success : FileManager.default.fileExists(atPath: file) ? ExitStatus.badConfiguration : ExitStatus.noInput
-  }
+  var exitCode: ExitCode { isGood ? .success : ConfigurationSource.exitCode(ofFaultsIn: file) }
 
   var lines: [String] {
     findings.map { Console.folded(QueueText.printableLines($0.description), Console.columns(of: STDOUT_FILENO)) } + [

@@ -23,7 +23,7 @@ struct Serve: AsyncParsableCommand {
 
   func run() async throws {
     let signals = Signals()
-    let configuration = try ConfigurationSource.loadOrExplain(file.path)
+    let configuration = try ConfigurationSource.loadOrExplain(file.path, warns: true)
     let log = LogWriter(
       descriptor: STDERR_FILENO, format: .init(configuration.log.format), clock: SystemClock())
     defer { log.close() }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Foundation
 
 /// The file that a server runs on.
 struct ConfigurationSource: Sendable {
@@ -15,12 +16,21 @@ struct ConfigurationSource: Sendable {
   }
 
   /// The configuration, or the end of the command after all that is wrong with it was said.
-  static func loadOrExplain(_ path: String) throws -> Configuration {
+  ///
+  /// - Parameter warns: whether what is probably not meant so is said as well; a command that only looks something up
+  ///   in the file leaves that to `serve` and `check`.
+  static func loadOrExplain(_ path: String, warns: Bool = false) throws -> Configuration {
     do throws(ConfigurationFaults) {
-      return try ConfigurationSource(path: path) { _ in }.load()
+      return warns
+        ? try ConfigurationSource(path: path) { _ in }.load() : try ConfigurationFile.load(path: path).configuration
     } catch {
       Console.explain(error.description)
-      throw ExitStatus.badConfiguration
+      throw exitCode(ofFaultsIn: path)
     }
+  }
+
+  /// 66 where there is no such file, 78 where it is wrong.
+  static func exitCode(ofFaultsIn path: String) -> ExitCode {
+    FileManager.default.fileExists(atPath: path) ? ExitStatus.badConfiguration : ExitStatus.noInput
   }
 }
