@@ -34,6 +34,19 @@ enum BoringSSLWords {
     return words.joined(separator: ", ")
   }
 
+  /// The same for an alert that was read by ourselves.
+  static func describe(alert: UInt8) -> String {
+    alerts[alert].flatMap { sentences[$0] } ?? "the other side ended the handshake (alert \(alert))"
+  }
+
+  /// By BoringSSL's names for them. RFC 8446 §6.2.
+  private static let alerts: [UInt8: String] = [
+    40: "sslv3 alert handshake failure", 42: "sslv3 alert bad certificate", 45: "sslv3 alert certificate expired",
+    46: "sslv3 alert certificate unknown", 48: "tlsv1 alert unknown ca", 49: "tlsv1 alert access denied",
+    70: "tlsv1 alert protocol version", 71: "tlsv1 alert insufficient security", 80: "tlsv1 alert internal error",
+    112: "tlsv1 unrecognized name", 116: "tlsv1 alert certificate required",
+  ]
+
   private static func lastWords(of line: String) -> String {
     let shown = line.split(separator: " at ", maxSplits: 1).first.map(String.init) ?? line
     let last = shown.split(separator: ":").last.map(String.init) ?? shown

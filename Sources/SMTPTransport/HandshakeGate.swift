@@ -27,6 +27,9 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler {
 
   private(set) var clientHello: ClientHello?
   private(set) var serverHello: ServerHello?
+  /// The alert that a client sent in clear behind our flight. OpenSSL does so in TLS 1.3 when it refuses the certificate,
+  /// and BoringSSL, which awaits protected records from there on, can tell no more than that it was none.
+  private(set) var alertInClear: UInt8?
   private var stage: Stage
   private var held = ByteBuffer()
   private weak var wire: WireChannelHandler?
@@ -61,7 +64,9 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler {
     case .watchingInput(var reader):
       stage = watch(&reader, bytes).map(Stage.watchingInput) ?? .passing
       context.fireChannelRead(data)
-    case .watchingOutput, .passing: context.fireChannelRead(data)
+    case .watchingOutput, .passing:
+      if clientHello != nil { alertInClear = TLSAlert.code(ofRecordEnding: bytes.readableBytesView) ?? alertInClear }
+      context.fireChannelRead(data)
     case .discarding: bytes.clear()
     }
   }

@@ -78,6 +78,7 @@ extension WireChannelHandler {
         return .obsoleteTLS
       }
       if !setup.isServer, BoringSSLWords.tellOfObsoleteServer(reason) { return .obsoleteTLS }
+      if let alert = gate?.alertInClear { return .handshakeFailed(BoringSSLWords.describe(alert: alert)) }
       return .handshakeFailed(BoringSSLWords.describe(reason))
     case NIOSSLError.readInInvalidTLSState:
       return .reset("bytes came after the end of TLS")

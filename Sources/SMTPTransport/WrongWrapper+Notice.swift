@@ -34,4 +34,12 @@ enum TLSAlert: UInt8 {
   case noApplicationProtocol = 120
 
   var record: ByteBuffer { ByteBuffer(bytes: [21, 3, 3, 0, 2, 2, rawValue]) }
+
+  /// The alert in clear that these octets end with. Anybody on the way could have put it there, so it may be told and
+  /// decides nothing.
+  static func code(ofRecordEnding bytes: some BidirectionalCollection<UInt8>) -> UInt8? {
+    let record = Array(bytes.suffix(7))
+    guard record.count == 7, record.starts(with: [21, 3]), record[3] == 0, record[4] == 2 else { return nil }
+    return record[6]
+  }
 }

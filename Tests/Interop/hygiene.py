@@ -73,6 +73,26 @@ def silent_465(bench):
         check(False, f"465 sent {early!r} before the handshake")
 
 
+@case("a client that does not trust the certificate is named for it in the log", GROUP)
+def mistrusted(bench):
+    for role in ("submissions", "submission"):
+        with Wire(bench.dev.ports[role], context=ssl.create_default_context()) as wire:
+            if role == "submission":
+                wire.expect(220)
+                wire.ask("EHLO client.example.org", 250)
+                wire.ask("STARTTLS", 220)
+            try:
+                wire.start_tls()
+                check(False, "a certificate of nobody's was taken: this case proves nothing")
+            except ssl.SSLCertVerificationError:
+                check(wire.ends(), f"{role}: the server waits on")
+    until = time.monotonic() + 10
+    said = "the other side doesn't trust the issuer of our certificate (alert unknown_ca)"
+    while bench.dev.background.output().count(said) < 2:
+        check(time.monotonic() < until, f"{said!r} was not said of both:\n{bench.dev.log()}")
+        time.sleep(0.05)
+
+
 @case("SMTP spoken in cleartext to 465 is never answered as commands, and closed", GROUP)
 def smtp_on_465(bench):
     with Wire(bench.dev.ports["submissions"]) as wire:

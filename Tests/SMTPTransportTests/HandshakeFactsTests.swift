@@ -64,6 +64,26 @@ struct HandshakeFactsTests {
     await listener.stopAccepting()
   }
 
+  @Test(
+    "a client that refuses our certificate by an alert in clear, as OpenSSL does, is named for that",
+    arguments: [
+      ([UInt8](), UInt8(48), "the other side doesn't trust the issuer of our certificate (alert unknown_ca)"),
+      ([20, 3, 3, 0, 1, 1], 42, "the other side doesn't accept our certificate (alert bad_certificate)"),
+      ([], 99, "the other side ended the handshake (alert 99)"),
+    ])
+  func refusedCertificate(_ before: [UInt8], _ alert: UInt8, _ sentence: String) async throws {
+    let server = smtpLikePlayer()
+    let (listener, endpoint) = try await house.listen(.implicitTLS, server)
+    let client = Player()
+    try await house.dial(endpoint, client)
+    client.say(RecordedHandshakes.clientHello)
+    await client.log.wait(for: "received")
+    client.say(before + [21, 3, 3, 0, 2, 2, alert])
+    #expect(await server.log.wait(for: "closed") == "closed \(WireFault.handshakeFailed(sentence))")
+    client.perform { $0.close() }
+    await listener.stopAccepting()
+  }
+
   /// What `openssl s_client` says of a server, where OpenSSL is at hand.
   private func openSSL(_ endpoint: SocketEndpoint, _ options: [String]) async throws -> String? {
     let path = "/usr/bin/openssl"

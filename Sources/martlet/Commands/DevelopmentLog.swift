@@ -73,7 +73,8 @@ enum DevelopmentLog {
     let text: String
     switch event.text("end") {
     case "handshake-failed":
-      text = "the TLS handshake failed; does the client trust the authority, and ask for localhost?"
+      let cause = event.plain("reason").map { ": \($0)" } ?? ""
+      text = "the TLS handshake failed\(cause); does the client trust the authority, and ask for localhost?"
     case "too-many-errors": text = "the session was ended: too many commands were refused"
     case "protocol-violation": text = "the session was ended: the client didn't keep to SMTP"
     case "bytes-behind-starttls": text = "the session was ended: the client sent more behind STARTTLS before TLS"
