@@ -15,7 +15,9 @@ public enum PasswordCheck: Hashable, Sendable {
   case unavailable
 }
 
-public enum PasswordHashingFault: Error, Hashable, Sendable {
+public enum PasswordHashingFault: Error, Hashable, Sendable, CustomStringConvertible {
   /// No thread or no memory to compute with.
   case unavailable
+
+  public var description: String { "a password's hash can't be computed: there is no memory for it" }
 }

@@ -76,6 +76,8 @@ struct DevelopmentPlace {
       Console.complain("\(folder): \(error.localizedDescription)")
       throw ExitStatus.cannotCreate
     } catch {
+      // Whoever interrupts knows why it isn't done.
+      try Task.checkCancellation()
       Console.complain("\(folder): \(error)")
       throw ExitStatus.cannotCreate
     }

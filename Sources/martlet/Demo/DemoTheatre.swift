@@ -149,18 +149,19 @@ extension House {
     configuration.listeners.firstIndex { $0.role == role }.flatMap { endpoints($0).first?.port } ?? 0
   }
 
-  /// Serves until `body` has returned or thrown, then drains and closes.
+  /// Serves until `body` has returned or thrown, then drains and closes. An interruption ends `body` alone: sessions that
+  /// are open still end on event loops that are there.
   func whileRunning<Value: Sendable>(_ body: () async throws -> Value) async throws -> Value {
     let (curtain, continuation) = AsyncStream.makeStream(of: Never.self)
-    async let end = run { for await _ in curtain {} }
+    let running = Task { await run { for await _ in curtain {} } }
     do {
       let value = try await body()
       continuation.finish()
-      _ = await end
+      _ = await running.value
       return value
     } catch {
       continuation.finish()
-      _ = await end
+      _ = await running.value
       throw error
     }
   }
