@@ -1,3 +1,4 @@
+import ArgumentParser
 import ControlPlane
 import MailQueue
 import MailSyntax
@@ -15,6 +16,24 @@ struct QueueListingTests {
       return page.flatMap(Sample.answers)
         + [.standing(QueueStanding(counts, store: .accepting, deliveriesInFlight: 0))]
     }
+  }
+
+  @Test("a list that conditions left empty says so, and whoever names messages is told which aren't there")
+  func nothingMeant() async throws {
+    let nothing = try await listing([])
+    #expect(
+      nothing.lines(at: Sample.now, isNarrowed: true) == [
+        "No message in the queue is meant by these conditions.",
+        "0 messages in the queue: 3 recipients queued, 1 held.",
+      ])
+    let absent = "1m82b4pchd8n9hz2"
+    func missing(_ arguments: [String]) throws -> [String] {
+      try QueueSelection.parse(arguments).missing(from: nothing).map(\.description)
+    }
+    #expect(try missing([absent]) == [absent])
+    #expect(try missing(["--id", absent]) == [absent])
+    #expect(try missing([absent, "--state", "held"]).isEmpty)
+    #expect(QueueSelection.notQueued([try #require(QueueID(absent))]).text.contains("no message \(absent);"))
   }
 
   @Test("is a table of 80 columns")

@@ -34,11 +34,7 @@ struct QueueChangeOptions: ParsableArguments {
       if changed > 0 || missing.isEmpty || json {
         Console.print(try json ? QueueText.json(["changed": changed]) : change.report(of: changed, isServed: isServed))
       }
-      guard missing.isEmpty else {
-        let ids = missing.map(\.description).joined(separator: ", ")
-        throw ControlFault(
-          .notFound, "the queue has no message \(ids); it may have been delivered: martlet queue show ID")
-      }
+      guard missing.isEmpty else { throw QueueSelection.notQueued(missing) }
     }
   }
 

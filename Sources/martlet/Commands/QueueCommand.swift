@@ -23,7 +23,9 @@ struct QueueCommand: AsyncParsableCommand {
 /// Which recipients are meant. Every given condition must hold.
 struct QueueSelection: ParsableArguments {
   @Argument(help: ArgumentHelp("Messages, by their ids.", valueName: "id")) var ids: [String] = []
-  @Option(name: .customLong("id"), help: ArgumentHelp("The same; may be given several times.", valueName: "id"))
+  @Option(
+    name: .customLong("id"),
+    help: ArgumentHelp("A message by its id, as above; may be given several times.", valueName: "id"))
   var namedIDs: [String] = []
   @Option(help: ArgumentHelp("The envelope's sender: user@domain, @domain, or <>.", valueName: "address"))
   var sender: String?
@@ -31,7 +33,7 @@ struct QueueSelection: ParsableArguments {
   var recipient: String?
   @Option(help: ArgumentHelp("Mail that this user submitted.", valueName: "name"))
   var user: String?
-  @Option(help: ArgumentHelp("Recipients of this route: outbound, or domain/NAME.", valueName: "route"))
+  @Option(help: ArgumentHelp("Recipients of this route: outbound, mx/DOMAIN or domain/DOMAIN.", valueName: "route"))
   var route: String?
   @Option(help: ArgumentHelp("Recipients in this state: queued or held.", valueName: "state"))
   var state: String?
@@ -61,6 +63,19 @@ struct QueueSelection: ParsableArguments {
 
   var isEmpty: Bool {
     allIDs.isEmpty && sender == nil && recipient == nil && user == nil && route == nil && state == nil
+  }
+
+  /// Those that were named and are not there; none where other conditions may be why.
+  func missing(from listing: QueueListing) -> [QueueID] {
+    guard sender == nil, recipient == nil, user == nil, route == nil, state == nil else { return [] }
+    let found = Set(listing.entries.map(\.message.id))
+    return allIDs.compactMap { QueueID($0) }.filter { !found.contains($0.description) }
+  }
+
+  static func notQueued(_ missing: [QueueID]) -> ControlFault {
+    let ids = missing.map(\.description).joined(separator: ", ")
+    return ControlFault(
+      .notFound, "the queue has no message \(ids); it may have been delivered: martlet queue show ID")
   }
 
   /// One for each id, or one.
@@ -109,11 +124,14 @@ struct QueueList: AsyncParsableCommand {
         try await QueueListing.fetch(
           selection.filters, after: after.flatMap { QueueID($0) }, limit: limit, ask: desk.ask)
       }
+      let missing = listing.hasMore ? [] : selection.missing(from: listing)
       if json {
         for entry in listing.entries { Console.print(try QueueText.json(entry)) }
-      } else {
-        Console.print(listing.lines(at: SystemClock().now).joined(separator: "\n"))
+      } else if missing.isEmpty || !listing.entries.isEmpty {
+        let isNarrowed = !selection.isEmpty || after != nil
+        Console.print(listing.lines(at: SystemClock().now, isNarrowed: isNarrowed).joined(separator: "\n"))
       }
+      guard missing.isEmpty else { throw QueueSelection.notQueued(missing) }
     }
   }
 }
@@ -121,6 +139,7 @@ struct QueueList: AsyncParsableCommand {
 struct QueueShow: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "show", abstract: "Everything about one message: envelope, recipients, attempts.",
+    usage: "martlet queue show --data <folder> <id> [--json]",
     discussion: "A message that has left the queue is told of from the history, for as long as that is kept.")
 
   @OptionGroup var place: PlaceOptions
@@ -146,6 +165,7 @@ struct QueueShow: AsyncParsableCommand {
 struct QueueStatus: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status", abstract: "The running server, what is wrong with it, and how its queue stands.",
+    usage: "martlet queue status --data <folder> [--json]",
     discussion: "Routes that rest, alarms that stand, the last error. Where no server runs, how the queue stands.")
 
   @OptionGroup var place: PlaceOptions

@@ -61,9 +61,12 @@ struct QueueListing {
 
   // MARK: As text
 
-  func lines(at now: UTCInstant) -> [String] {
+  /// - Parameter isNarrowed: the list was asked for by conditions, so that an empty one doesn't mean an empty queue.
+  func lines(at now: UTCInstant, isNarrowed: Bool = false) -> [String] {
     var lines: [String] = []
-    if !entries.isEmpty {
+    if entries.isEmpty, isNarrowed {
+      lines.append("No message in the queue is meant by these conditions.")
+    } else if !entries.isEmpty {
       lines.append("ID                 AGE      SIZE  STATE     NEXT  SENDER")
       for entry in entries { lines += entry.lines(at: now) }
     }
