@@ -3,7 +3,7 @@
 import signal
 import time
 
-from harness import ARRIVAL_SECONDS, Letter, case, check
+from harness import ARRIVAL_SECONDS, Letter, case, check, run
 from serve import Serve
 from wire import Wire
 
@@ -108,3 +108,14 @@ def restart_needed(bench):
             check(offered.get("SIZE") == "1048576", f"the new limit should be announced: {offered}")
     finally:
         server.stop()
+
+
+@case("a configuration file that is not there ends every command with 66, and a wrong one with 78", GROUP)
+def exit_codes(bench):
+    place = bench.place("wrong")
+    (place / "wrong.yaml").write_text("hostnam: mail.example.org\n")
+    commands = ("serve", "check", "queue list", "queue status", "trace --live", "dns example.org", "user list")
+    for file, code, words in (("absent.yaml", 66, "there is no such file"), ("wrong.yaml", 78, "did you mean")):
+        for command in commands:
+            ended, said = run([bench.martlet, *command.split(), "--config", place / file])
+            check(ended == code and words in said, f"{command}: {code} and {words!r} expected, got {ended}: {said}")

@@ -273,3 +273,24 @@ def stopped_reader(bench):
         return f"100 letters: {read:.2f} s beside a reader, {unread:.2f} s beside a stopped one; {lost} lines lost"
     finally:
         server.stop()
+
+
+@case("a command says that it waits where the server hangs, and is answered when that goes on", GROUP)
+def hanging(bench):
+    server = Serve(bench.martlet, bench.place("serve"), deliver="discard")
+    try:
+        server.background.process.send_signal(signal.SIGSTOP)
+        asking = Background([bench.martlet, "queue", "status", "--config", server.config],
+                            bench.place("status") / "said")
+        try:
+            until = time.monotonic() + ARRIVAL_SECONDS
+            while "has not answered yet" not in asking.output():
+                check(time.monotonic() < until, f"nobody is told that the server hangs:\n{asking.output()}")
+                time.sleep(0.1)
+            server.background.process.send_signal(signal.SIGCONT)
+            check(asking.process.wait(10) == 0 and "Martlet" in asking.output(), f"no answer:\n{asking.output()}")
+        finally:
+            asking.stop()
+    finally:
+        server.background.process.send_signal(signal.SIGCONT)
+        server.stop()

@@ -54,7 +54,9 @@ extension QueueChange {
   ///
   /// - Parameter isServed: a server runs, so that what is due is delivered.
   func report(of count: Int, isServed: Bool) -> String {
-    guard count > 0 else { return "No recipient was changed: none that is meant is in a state for it." }
+    guard count > 0 else {
+      return "No recipient was changed: none is meant by this, or none that is meant is in a state for it."
+    }
     let recipients = QueueText.count(count, "recipient")
     return switch self {
     case .retry: "\(recipients) due \(isServed ? "now" : QueueChange.later)."

@@ -183,7 +183,10 @@ struct QueueStatus: AsyncParsableCommand {
   }
 
   private static func text(ofServerAt place: OperatingPlace, json: Bool) async throws -> String {
-    for case .status(let status) in try await ControlClient.call(.status, socketPath: place.socketPath) {
+    let answers = try await remarkingOnSilence { () async throws(ControlFault) in
+      try await ControlClient.call(.status, socketPath: place.socketPath)
+    }
+    for case .status(let status) in answers {
       return try json ? QueueText.json(status) : status.lines(at: SystemClock().now).joined(separator: "\n")
     }
     throw ControlFault(.failed, "the server says nothing of how it stands")

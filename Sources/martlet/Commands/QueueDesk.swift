@@ -35,7 +35,10 @@ struct QueueDesk {
 
   func ask(_ request: QueueRequest) async throws(ControlFault) -> [ControlAnswer] {
     switch way {
-    case .server(let path): return try await ControlClient.call(.queue(request), socketPath: path)
+    case .server(let path):
+      return try await remarkingOnSilence { () async throws(ControlFault) in
+        try await ControlClient.call(.queue(request), socketPath: path)
+      }
     case .store(_, let control, let knowsRoutes):
       if case .change(.bounce, _) = request, !knowsRoutes {
         throw ControlFault(
@@ -107,7 +110,9 @@ extension ControlClient {
   /// Whether a server answers at the socket; what else stands in the way is thrown.
   static func isServed(_ socketPath: String) async throws(ControlFault) -> Bool {
     do {
-      _ = try await call(.status, socketPath: socketPath)
+      _ = try await remarkingOnSilence { () async throws(ControlFault) in
+        try await call(.status, socketPath: socketPath)
+      }
       return true
     } catch {
       guard error.kind == .nobodyListens else { throw error }

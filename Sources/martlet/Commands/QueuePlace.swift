@@ -13,7 +13,7 @@ struct PlaceOptions: ParsableArguments {
 
   func validate() throws {
     guard (data == nil) != (config == nil) else {
-      throw ValidationError("Say which server is meant: --data FOLDER or --config FILE.")
+      throw ValidationError("Say which server is meant by one of the two: --data FOLDER or --config FILE.")
     }
   }
 
@@ -85,6 +85,19 @@ func complaining<Result>(_ work: () async throws -> Result) async throws -> Resu
     Console.complain(QueueText.printable(error.localizedDescription))
     throw ExitStatus.inputOutput
   }
+}
+
+/// Waits for a server's answer as long as it takes, since a change of a long queue takes long, and says after ten seconds
+/// that it waits: a server that hangs answers nobody.
+func remarkingOnSilence<Answer>(
+  _ ask: () async throws(ControlFault) -> Answer
+) async throws(ControlFault) -> Answer {
+  let remark = Task {
+    try await Task.sleep(for: .seconds(10))
+    Console.complain("the server has not answered yet: it is busy, or it hangs. Ctrl-C ends the waiting.")
+  }
+  defer { remark.cancel() }
+  return try await ask()
 }
 
 extension ControlFault.Kind {

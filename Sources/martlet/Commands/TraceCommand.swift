@@ -56,7 +56,7 @@ struct TraceCommand: AsyncParsableCommand {
       throw ValidationError("--live takes no file, no --trust and no --verbose.")
     }
     guard (data == nil) != (config == nil) else {
-      throw ValidationError("Say which server is meant: --data FOLDER or --config FILE.")
+      throw ValidationError("Say which server is meant by one of the two: --data FOLDER or --config FILE.")
     }
     if let listener, ListenerRole(rawValue: listener) == nil {
       let roles = ListenerRole.allCases.map(\.rawValue).joined(separator: ", ")
