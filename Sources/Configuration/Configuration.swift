@@ -19,6 +19,7 @@ public struct Configuration: Sendable {
   public var usersFile: String
   /// In the order of the file; the first is the primary one.
   public var domains: [Domain]
+  public var inbound = Inbound()
   public var outbound: Outbound
   /// Nil where the section is absent.
   public var dns: DNS?
@@ -88,6 +89,12 @@ public struct Configuration: Sendable {
     }
   }
 
+  /// What mail from other servers must get past.
+  public struct Inbound: Hashable, Sendable {
+    public var lists = DNSListSettings()
+    public init() {}
+  }
+
   public struct Outbound: Hashable, Sendable {
     public var route: Route
     /// Where connections to next hops come from.
@@ -155,7 +162,9 @@ public struct Configuration: Sendable {
   }
 
   /// Whether something of the server looks names up in the DNS itself, so that it needs a resolver and its proof.
-  public var needsResolver: Bool { dns != nil || outbound.route == .exchangers }
+  public var needsResolver: Bool {
+    dns != nil || outbound.route == .exchangers || !inbound.lists.lists.isEmpty
+  }
 
   public struct Queue: Hashable, Sendable {
     public var retry: RetrySchedule

@@ -11,6 +11,9 @@ extension ConfigurationKey {
       Keys.recipients.row, Keys.aliases.row, Keys.catchAll.row, Keys.postmaster.row, Keys.abuse.row,
       Keys.recipientDelimiter.row, Keys.deliver.row, Keys.maildir.row, Keys.lmtp.row,
     ]
+    let inbound = [
+      Keys.listZone.row, Keys.listName.row, Keys.listAnswers.row, Keys.listAction.row, Keys.uncheckedNetworks.row,
+    ]
     let outbound = [
       Keys.route.row, Keys.outboundMaildir.row, Keys.sourceAddress.row, Keys.sourceName.row,
       Keys.floor.row, Keys.floors.row, Keys.ownNames.row, Keys.hostConnections.row, Keys.hostPace.row,
@@ -23,7 +26,7 @@ extension ConfigurationKey {
       Keys.retry.row, Keys.retryJitter.row, Keys.giveUpAfter.row, Keys.delayReportAfter.row, Keys.history.row,
       Keys.spaceFloor.row, Keys.routeConcurrency.row,
     ]
-    return house + listeners + tls + domains + outbound + dns + queue + Keys.limitRows
+    return house + listeners + tls + domains + inbound + outbound + dns + queue + Keys.limitRows
   }()
 
   /// The text of `Documentation/Configuration.md`, Markdown; a test compares the file with it.
@@ -91,6 +94,11 @@ extension ConfigurationKey {
       note: "`domains` is a section in which each key is the name of a domain of ours (`NAME`). The first one is the "
         + "primary: its postmaster hears of what can be told to nobody else. Recipients and aliases are matched without "
         + "regard to case."),
+    Part(
+      title: "Inbound", root: "inbound",
+      note:
+        "What mail from other servers must get past. Without this section nothing is asked about them. Lists are asked "
+        + "through the server's own resolver, which it then has also without the section `dns`."),
     Part(
       title: "Outbound", root: "outbound",
       note: "Without this section mail for other domains is refused. The section `smarthost` belongs to the route of "

@@ -13,6 +13,7 @@ extension ConfigurationReader {
     let tls = readTLS(in: root)
     let listeners = readListeners(in: root, hasCertificates: tls.isConfigured)
     let domains = readDomains(in: root)
+    let inbound = readInbound(in: root, listeners: listeners)
     let outbound = readOutbound(in: root)
     routes.outbound = outbound
     let dns = readDNS(in: root)
@@ -29,6 +30,7 @@ extension ConfigurationReader {
       hostName: hostName, dataFolder: dataFolder, listeners: listeners, certificates: tls.certificates,
       trustRoots: tls.trustRoots, usersFile: usersFile ?? "\(dataFolder)/users.json", domains: domains,
       outbound: outbound, dns: dns, queue: queue, limits: limits, log: log)
+    configuration.inbound = inbound
     if let drainTime { configuration.drainTime = drainTime }
     return configuration
   }

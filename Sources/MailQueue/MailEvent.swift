@@ -21,6 +21,8 @@ public struct MailEvent: Hashable, Sendable {
     case commandRefused = "command.refused"
     case wrongWrapper = "session.wrong-wrapper"
     case addressLimited = "session.address-limited"
+    case listed = "session.listed"
+    case listUnanswered = "session.list-unanswered"
     // A message
     case accepted = "message.accepted"
     case delivered = "recipient.delivered"

@@ -119,7 +119,7 @@ final class Ledger: @unchecked Sendable {
       return Entry(id: id, address: mailbox)
     case .accepted, .deferred, .held, .released, .rescheduled, .reported, .delayReported, .doubleBounce, .sessionOpened,
       .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused, .wrongWrapper,
-      .addressLimited, .started,
+      .addressLimited, .listed, .listUnanswered, .started,
       .stopping, .stopped, .reloaded, .dnssecProven, .alarm:
       return nil
     }

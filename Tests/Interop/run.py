@@ -28,10 +28,11 @@ import watching  # noqa: F401
 import recovery  # noqa: F401
 import reloads  # noqa: F401
 import names  # noqa: F401
+import callers  # noqa: F401
 import durability  # noqa: F401
 import crowds  # noqa: F401
 
-GROUPS = ("clients", "refusals", "hops", "relay", "reloads", "dns", "durability", "long")
+GROUPS = ("clients", "refusals", "hops", "relay", "reloads", "dns", "callers", "durability", "long")
 EVERYDAY = GROUPS[:-1]
 
 

@@ -45,6 +45,22 @@ struct StandingAlarmsTests {
     #expect(passed.count.withLock { $0 } == 5)
   }
 
+  @Test("alarms of several lists stand beside each other, and end one by one")
+  func lists() {
+    for list in ["one", "two"] {
+      record(
+        .alarm,
+        [
+          ("what", .text("dns-list-fails")), ("list", .text(list)), ("reason", .text(list)),
+          ("until-cleared", .flag(true)),
+        ])
+    }
+    #expect(alarms.alarms.map(\.text) == ["one", "two"])
+    record(
+      .alarm, [("what", .text("dns-list-works")), ("list", .text("one")), ("clears", .text("dns-list-fails"))])
+    #expect(alarms.alarms.map(\.text) == ["two"])
+  }
+
   @Test("what could not be read again stands until it was")
   func reloaded() {
     record(

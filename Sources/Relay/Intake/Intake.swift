@@ -17,6 +17,7 @@ public final class Intake: ServerConduct {
   let commit: Commit
   private let authenticator: Authenticator
   private let events: any EventSink
+  private let lists: DNSListCheck?
   private let state: Mutex<State>
 
   /// `QueueRunner.commit`: returns when the store has the message (Law 1).
@@ -29,9 +30,10 @@ public final class Intake: ServerConduct {
     var addresses = AddressTable()
   }
 
+  /// - Parameter lists: asked about clients of port 25 where it has any.
   public init(
     reception: Reception, store: any QueueStore, authenticator: Authenticator, clock: any MailClock,
-    random: any RandomSource, memory: MemoryBudget, events: any EventSink,
+    random: any RandomSource, memory: MemoryBudget, events: any EventSink, lists: DNSListCheck? = nil,
     commit: @escaping Commit
   ) {
     self.store = store
@@ -40,6 +42,7 @@ public final class Intake: ServerConduct {
     self.random = random
     self.memory = memory
     self.events = events
+    self.lists = lists
     self.commit = commit
     state = Mutex(State(reception: reception))
   }
@@ -60,7 +63,9 @@ public final class Intake: ServerConduct {
         limit: state.reception.connectionsPerAddressPerMinute, at: now)
     }
     switch verdict {
-    case .welcome: return .now(.welcome)
+    case .welcome:
+      if !session.role.isSubmission { lists?.begin(session) }
+      return .now(.welcome)
     case .turnedAway(let reason, let isNews):
       if isNews { events.record(MailEvent(reason, session)) }
       return .now(.turnAway(.addressLimited))
@@ -124,6 +129,31 @@ public final class Intake: ServerConduct {
     if let refusal = reception.routing.route(path, reach: reach(of: session)).refusal {
       return .now(.refused(refusal))
     }
+    guard let lists, !session.role.isSubmission, !reception.routing.hearsComplaints(path) else {
+      return askedRecipient(path, reception, session)
+    }
+    switch lists.verdict(on: session) {
+    case .now(let verdict):
+      return refusal(by: verdict, of: path, session).map { .now(.refused($0)) }
+        ?? askedRecipient(path, reception, session)
+    case .later(let verdict):
+      return .later {
+        if let refusal = self.refusal(by: await verdict(), of: path, session) { return .refused(refusal) }
+        return await self.askedRecipient(path, reception, session).value()
+      }
+    }
+  }
+
+  /// Says what the lists say of this session's client.
+  private func refusal(by verdict: DNSListVerdict, of path: ForwardPath, _ session: SessionFacts) -> Reply? {
+    let recipient = path.mailbox?.description ?? path.description
+    for listing in verdict.listings { events.record(.listed(listing, recipient, session)) }
+    return verdict.refusal(of: session.peer.address)
+  }
+
+  private func askedRecipient(
+    _ path: ForwardPath, _ reception: Reception, _ session: SessionFacts
+  ) -> Prompt<CommandAnswer> {
     guard let question = reception.routing.question(path) else { return .now(chargeRecipient(session)) }
     guard let check = reception.recipientChecks[question.route] else { return .now(.refused(.recipientUnchecked)) }
     switch check.verdict(on: question.address) {

@@ -84,7 +84,7 @@ extension MailEvent {
   }
 
   /// ITLS-010: every line of a session says how it is encrypted.
-  private static func connection(_ session: SessionFacts) -> [Field] {
+  static func connection(_ session: SessionFacts) -> [Field] {
     [
       Field("listener", .text(session.role.rawValue)),
       Field("peer", .text(session.peer.description)),

@@ -104,6 +104,15 @@ public struct Routing: Sendable {
     firstDomain.flatMap { try? Mailbox("\(Routing.postmaster)@\($0)") }
   }
 
+  /// Where people write who can't reach us otherwise: the postmaster (RFC 5321 §4.5.1) and the abuse desk (RFC 2142 §2)
+  /// of any domain of ours.
+  func hearsComplaints(_ path: ForwardPath) -> Bool {
+    guard case .mailbox(let mailbox) = path else { return true }
+    guard let name = mailbox.domain.name, let domain = entries[name] else { return false }
+    let base = Routing.split(mailbox.localPart, at: domain.delimiter)?.base ?? mailbox.localPart.lowercasedASCII()
+    return base == Routing.postmaster || base == Routing.abuse
+  }
+
   static let postmaster = "postmaster"
   static let abuse = "abuse"
 

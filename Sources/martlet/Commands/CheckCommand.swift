@@ -4,6 +4,7 @@ import DNSRecords
 import DNSTransport
 import Foundation
 import InternationalDomainNames
+import Relay
 import SMTPTransport
 import SystemWorld
 
@@ -13,7 +14,7 @@ struct CheckCommand: AsyncParsableCommand {
     discussion: """
       First the file itself, every fault at once with line, column and what to write instead; then, when the file is \
       good, what it names: folders, users, certificates, roots, programs, and with a section dns whether the \
-      resolver validates, which asks the names of dns.probe. Nothing else is sent, and nothing changed. Run it as \
+      resolver validates, which asks the names of dns.probe, and of lists in inbound whether they pass their test. Nothing else is sent, and nothing changed. Run it as \
       the user that will run the server, else permissions are judged for the wrong one. Exit code 66 when there is \
       no such file, 78 when the server could not start.
       """)
@@ -65,14 +66,32 @@ extension CheckCommand {
       var settings = try UnboundResolver.Settings(dns)
       settings.bounds.lookUpTime = lookUpTime
       let resolver = try UnboundResolver(settings, converter: LibraryIDNAConverter())
+      let lists = await lists(of: file, by: resolver)
       switch await dns.probe.run(by: resolver, anchors: settings.anchors) {
       // That the anchors are out of date was said of their file.
-      case .off, .validates, .fault(.anchorsOutOfDate): return []
-      case .fault(let fault): return [finding(.warning, "the resolver does not validate: \(fault)", fault.remedy)]
+      case .off, .validates, .fault(.anchorsOutOfDate): return lists
+      case .fault(let fault):
+        return [finding(.warning, "the resolver does not validate: \(fault)", fault.remedy)] + lists
       }
     } catch {
       return [finding(.error, "\(error)", "change dns.servers or dns.trust_anchors")]
     }
+  }
+
+  /// Lists that don't pass their test (RFC 5782 §5). The server starts, and goes by the others.
+  private static func lists(
+    of file: ConfigurationFile, by resolver: UnboundResolver
+  ) async -> [ConfigurationFinding] {
+    var findings: [ConfigurationFinding] = []
+    for (number, list) in file.configuration.inbound.lists.lists.enumerated() {
+      let proof = await DNSListProof.run(of: list) { await resolver.addresses(of: $0, family: .v4) }
+      guard let fault = proof.fault else { continue }
+      findings.append(
+        ConfigurationFinding(
+          .warning, file: file.fileName, position: file.position(of: "inbound.dns_lists[\(number)].zone"),
+          text: "the list \(list.name) is not gone by: \(fault)", remedy: fault.remedy))
+    }
+    return findings
   }
 }
 

@@ -56,6 +56,8 @@ enum DevelopmentLog {
       return ("no login", [user, event.channel])
     case .wrongWrapper: return ("mistake", [mistake(event.text("what")), event.channel])
     case .addressLimited: return ("limited", [event.text("what"), event.channel])
+    case .listed: return ("listed", ["by \(event.text("list"))", "for \(event.text("recipient"))", event.channel])
+    case .listUnanswered: return ("no word", [event.plain("list") ?? "the lists", event.text("reason"), event.channel])
     case .sessionClosed: return closing(event)
     case .alarm:
       return ("alarm", [[event.plain("what"), event.plain("reason")].compactMap { $0 }.joined(separator: ": ")])

@@ -82,7 +82,8 @@ final class DemoEars: Sendable {
           result: word.event.text("result"), reason: word.event.text("reason"), at: word.at)
         return (word.house, report)
       case .sessionOpened, .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed,
-        .commandRefused, .wrongWrapper, .addressLimited, .accepted, .held, .released, .rescheduled, .removed, .reported,
+        .commandRefused, .wrongWrapper, .addressLimited, .listed, .listUnanswered, .accepted, .held, .released,
+        .rescheduled, .removed, .reported,
         .delayReported,
         .doubleBounce, .started, .stopping, .stopped, .reloaded, .dnssecProven, .alarm:
         break

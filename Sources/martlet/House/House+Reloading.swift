@@ -73,6 +73,7 @@ extension House {
     ledger.replace(ConnectionLimits(configuration.limits))
     if let certificates { identities?.serve(certificates) }
     runner.replace(routes: routes, routing: reception.routing, options: QueueRunner.Options(configuration))
+    lists.replace(configuration.inbound.lists, resolver: resolver ?? found)
     await intake.replace(reception)
     source.taken(configuration)
 

@@ -24,6 +24,7 @@ final class House: Sendable {
   let store: SegmentedQueueStore
   let runner: QueueRunner
   let intake: Intake
+  let lists: DNSListCheck
   /// Everything that is recorded goes through it to the log.
   let alarms: StandingAlarms
   var log: any EventSink { alarms }
@@ -45,7 +46,7 @@ final class House: Sendable {
 
   private init(
     standing: Standing, source: ConfigurationSource?, foundation: HouseFoundation, store: SegmentedQueueStore,
-    runner: QueueRunner, intake: Intake, alarms: StandingAlarms, identities: TLSIdentityStore?,
+    runner: QueueRunner, intake: Intake, lists: DNSListCheck, alarms: StandingAlarms, identities: TLSIdentityStore?,
     listeners: [SMTPListener], ledger: ConnectionLedger, resolver: (any DNSRecords.Resolver)?
   ) {
     self.standing = standing
@@ -54,6 +55,7 @@ final class House: Sendable {
     self.store = store
     self.runner = runner
     self.intake = intake
+    self.lists = lists
     self.alarms = alarms
     self.identities = identities
     self.listeners = listeners
@@ -94,10 +96,13 @@ final class House: Sendable {
           giveUpAfter: configuration.queue.giveUpAfter)
         reception.connectionsPerAddressPerMinute = configuration.limits.connectionsPerAddressPerMinute
         reception.recipientChecks = routes.recipientChecks(configuration, clock: clock, events: alarms)
+        let lists = DNSListCheck(clock: clock, events: alarms)
+        lists.replace(configuration.inbound.lists, resolver: resolver ?? found)
         let intake = Intake(
           reception: reception,
           store: store, authenticator: try await authenticator(users, configuration, foundation), clock: clock,
           random: random, memory: MemoryBudget(limit: configuration.limits.memoryInFlight.bytes), events: alarms,
+          lists: lists,
           commit: { [runner] message, body, event throws(StoreFault) in
             try await runner.commit(message, body: body, event: event)
           })
@@ -108,7 +113,7 @@ final class House: Sendable {
           dialogues: foundation.dialogues, inherited: inherited)
         return House(
           standing: standing, source: source, foundation: foundation, store: store, runner: runner, intake: intake,
-          alarms: alarms, identities: identities, listeners: listeners, ledger: ledger, resolver: resolver)
+          lists: lists, alarms: alarms, identities: identities, listeners: listeners, ledger: ledger, resolver: resolver)
       } catch {
         await store.close()
         throw error
@@ -161,6 +166,10 @@ final class House: Sendable {
       }
       group.addTask {
         await self.watchValidation()
+        return nil
+      }
+      group.addTask {
+        await self.lists.run()
         return nil
       }
       group.addTask {

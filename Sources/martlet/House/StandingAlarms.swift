@@ -7,8 +7,8 @@ import Synchronization
 /// What is wrong at this moment, gathered from the events on their way to the log: alarms that stand until they are
 /// cleared, and the last error of each route.
 ///
-/// An alarm with `until-cleared` stands under its `what`, and under its `route` where it names one. It is cleared by an
-/// event whose `clears` is that `what`, and `configuration-not-reloaded` and its like by the next good reading.
+/// An alarm with `until-cleared` stands under its `what`, and under its `route` or `list` where it names one. It is cleared
+/// by an event whose `clears` is that `what`, of the same `list` where that names one, and `configuration-not-reloaded` and its like by the next good reading.
 final class StandingAlarms: EventSink {
   static let maximumAlarms = 64
   static let maximumRoutes = 256
@@ -17,7 +17,8 @@ final class StandingAlarms: EventSink {
 
   private struct Key: Hashable {
     let what: String
-    let route: String?
+    /// The route or the list it is of.
+    let subject: String?
   }
   private struct State {
     var alarms: OrderedDictionary<Key, AlarmFacts> = [:]
@@ -51,7 +52,7 @@ final class StandingAlarms: EventSink {
     case .dnssecProven: clear("dnssec-not-validating")
     case .deferred, .failed: noteError(event)
     case .sessionOpened, .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused,
-      .wrongWrapper, .addressLimited,
+      .wrongWrapper, .addressLimited, .listed, .listUnanswered,
       .accepted, .delivered, .held, .released, .rescheduled, .removed, .reported, .delayReported,
       .doubleBounce, .started, .stopping, .stopped:
       break
@@ -59,20 +60,23 @@ final class StandingAlarms: EventSink {
   }
 
   private func noteAlarm(_ event: MailEvent) {
-    if let cleared = event.text("clears") { clear(cleared) }
+    if let cleared = event.text("clears") { clear(cleared, of: event.text("list")) }
     guard event["until-cleared"] == .flag(true), let what = event.text("what") else { return }
-    let key = Key(what: what, route: event.text("route"))
+    let route = event.text("route")
+    let key = Key(what: what, subject: route ?? event.text("list"))
     let text = [event.text("reason"), event.text("remedy")].compactMap { $0 }.joined(separator: "; ")
     let now = Timestamp(clock.now)
     state.withLock { state in
       let since = state.alarms[key]?.since ?? now
       if state.alarms[key] == nil, state.alarms.count >= StandingAlarms.maximumAlarms { state.alarms.removeFirst() }
-      state.alarms[key] = AlarmFacts(what: what, route: key.route, text: cut(text), since: since)
+      state.alarms[key] = AlarmFacts(what: what, route: route, text: cut(text), since: since)
     }
   }
 
-  private func clear(_ what: String) {
-    state.withLock { state in state.alarms.removeAll { $0.key.what == what } }
+  private func clear(_ what: String, of subject: String? = nil) {
+    state.withLock { state in
+      state.alarms.removeAll { $0.key.what == what && (subject == nil || $0.key.subject == subject) }
+    }
   }
 
   /// What a next hop said, or what kept us from one; an operator's word is no error.

@@ -21,7 +21,7 @@ final class IntakeStage {
 
   init(
     _ role: ListenerRole, quota: QuotaLimits = QuotaLimits(), memory octets: Int = 1 << 20,
-    asking authority: (any RecipientAuthority)? = nil, clock: any MailClock = StoppedClock()
+    asking authority: (any RecipientAuthority)? = nil, lists: DNSListCheck? = nil, clock: any MailClock = StoppedClock()
   ) throws {
     let random = SeededRandom(seed: 1)
     let verifier = PlainVerifier()
@@ -56,7 +56,7 @@ final class IntakeStage {
       authenticator: Authenticator(
         directory: users, verifier: verifier, decoyHash: PasswordHash(encoded: "decoy")!, clock: clock,
         keys: .init(recentPasswords: Secret("a"), scramDecoys: Secret("b"))),
-      clock: clock, random: random, memory: memory, events: events,
+      clock: clock, random: random, memory: memory, events: events, lists: lists,
       commit: { [store] message, body, event throws(StoreFault) in
         try await store.commit(message, body: body, event: event)
       })

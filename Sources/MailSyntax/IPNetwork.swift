@@ -1,5 +1,3 @@
-public import MailSyntax
-
 /// A block of addresses as CIDR writes it: `192.0.2.0/24`, `2001:db8::/32`; a bare address is a block of one.
 public struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
   public let address: IPAddress
@@ -7,7 +5,7 @@ public struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
 
   /// - Parameter prefixLength: 0 to 32 for IPv4, 0 to 128 for IPv6; bits behind it are cleared.
   public init?(address: IPAddress, prefixLength: Int) {
-    guard (0...address.octets.count * 8).contains(prefixLength) else { return nil }
+    guard (0...address.bitCount).contains(prefixLength) else { return nil }
     self.address = address.masked(to: prefixLength)
     self.prefixLength = prefixLength
   }
@@ -16,7 +14,7 @@ public struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
     guard let first = parts.first, let address = IPAddress(first) else { return nil }
     guard parts.count == 2 else {
-      self.init(address: address, prefixLength: address.octets.count * 8)
+      self.init(address: address, prefixLength: address.bitCount)
       return
     }
     guard parts[1].utf8.allSatisfy(\.isASCIIDigit), let length = Int(parts[1]) else { return nil }
@@ -33,9 +31,26 @@ public struct IPNetwork: Hashable, Sendable, CustomStringConvertible {
   public var description: String { "\(address)/\(prefixLength)" }
 }
 
+extension IPNetwork {
+  /// Where no stranger on the Internet is: this host and its own network (RFC 1122 §3.2.1.3, RFC 4291 §2.5), private
+  /// networks (RFC 1918, RFC 4193, RFC 6598) and links (RFC 3927, RFC 4291 §2.5.6).
+  public static let notGlobal: [IPNetwork] = [
+    "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
+    "::/127", "fc00::/7", "fe80::/10",
+  ].compactMap { IPNetwork($0) }
+}
+
 extension IPAddress {
+  /// 32 or 128.
+  public var bitCount: Int {
+    switch self {
+    case .v4: 32
+    case .v6: 128
+    }
+  }
+
   /// The address with all bits behind the first `bits` cleared.
-  func masked(to bits: Int) -> IPAddress {
+  public func masked(to bits: Int) -> IPAddress {
     switch self {
     // A smart shift by the whole width gives zero, so no length is special.
     case .v4(let value): .v4(value & ~(UInt32.max >> bits))
