@@ -71,6 +71,10 @@ extension Keys {
     limit(
       "content_time", \.session.contentTime, .seconds(180) ... .seconds(86_400), "RFC 5321 §4.5.3.2.5",
       "The time for a whole message."),
+    limit(
+      "session_time", \.session.sessionTime, .seconds(600) ... .seconds(7 * 86_400), nil,
+      "The time for a session without a message: from its begin, or the last message accepted, to the next. One that is "
+        + "coming in has its own time."),
   ]
 
   static var limitRows: [ConfigurationKey] {

@@ -26,7 +26,7 @@ final class ConnectionAcceptor: Sendable {
     channel.eventLoop.makeCompletedFuture {
       let endpoints = ProxyHeader.Endpoints(of: channel)
       guard ledger.admit() else {
-        return try turnAway(channel, "Too many connections; try again later")
+        return try turnAway(channel, .inAll, endpoints)
       }
       channel.closeFuture.whenComplete { [ledger] _ in ledger.release() }
       guard options.trustedProxies.contains(where: { $0.contains(endpoints.source.address) }) else {
@@ -45,7 +45,7 @@ final class ConnectionAcceptor: Sendable {
   private func welcome(_ channel: any Channel, _ endpoints: ProxyHeader.Endpoints) throws {
     let address = endpoints.source.address
     guard ledger.admit(address) else {
-      return try turnAway(channel, "Too many connections from your address; try again later")
+      return try turnAway(channel, .ofAddress, endpoints)
     }
     channel.closeFuture.whenComplete { [ledger] _ in ledger.release(address) }
     let wire = WireChannelHandler(
@@ -54,7 +54,15 @@ final class ConnectionAcceptor: Sendable {
     try channel.pipeline.syncOperations.addHandler(wire)
   }
 
-  private func turnAway(_ channel: any Channel, _ reason: String) throws {
+  private func turnAway(
+    _ channel: any Channel, _ bound: ConnectionBound, _ endpoints: ProxyHeader.Endpoints
+  ) throws {
+    setup.report(.notAdmitted(bound, peer: endpoints.source, local: endpoints.destination))
+    let reason =
+      switch bound {
+      case .inAll: "Too many connections; try again later"
+      case .ofAddress: "Too many connections from your address; try again later"
+      }
     let reply: ByteBuffer? =
       switch options.opening {
       // RFC 5321 §3.8: 421 is how a server says that it must close.

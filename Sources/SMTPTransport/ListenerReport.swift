@@ -7,4 +7,6 @@ public enum ListenerReport {
   case wrongWrapper(WrongWrapper, any WireDelegate)
   /// A trusted proxy whose PROXY header is bad or late. There is no wire yet.
   case badProxyHeader(_ reason: String, proxy: SocketEndpoint, local: SocketEndpoint)
+  /// A connection too many, closed as it came.
+  case notAdmitted(ConnectionBound, peer: SocketEndpoint, local: SocketEndpoint)
 }

@@ -3,6 +3,7 @@
 import smtplib
 import socket
 import struct
+import threading
 import time
 
 from harness import ARRIVAL_SECONDS, Letter, case, check, program, run
@@ -178,3 +179,135 @@ def silent_list(bench):
     finally:
         server.stop()
         silent.stop()
+
+
+# Floods
+
+LIMITS = """limits:
+  idle_commands: 10
+  refusals: 10
+  junk_commands: 5
+  connections_per_address: 20"""
+
+
+def ended(wire, line, count):
+    """What comes back of so many lines sent in one go, to the end of the connection."""
+    with wire:
+        wire.expect(220)
+        wire.ask("EHLO client.example.net", 250)
+        replies = []
+        try:
+            if line.startswith("RCPT"):
+                wire.ask("MAIL FROM:<x@client.example.net>", 250)
+            wire.send((line + "\r\n") * count)
+            while True:
+                replies.append(wire.line())
+        except (Closed, OSError):
+            pass
+    return replies
+
+
+@case("whoever floods port 25 with commands is heard for so long, told why it ends, and turned away where it guessed",
+      GROUP)
+def command_floods(bench):
+    server = Serve(bench.martlet, bench.place("floods"), limits=LIMITS)
+    try:
+        for line, count, words, end in (
+                ("NOOP", 9, "too many commands and no mail", "too-many-idle-commands"),
+                ("RSET", 9, "too many commands and no mail", "too-many-idle-commands"),
+                ("VRFY bob", 9, "too many commands and no mail", "too-many-idle-commands"),
+                ("XYZZY", 5, "too many errors", "too-many-errors"),
+                ("RCPT TO:<nobody@example.org>", 10, "too many refused addresses", "too-many-refusals")):
+            replies = ended(Wire(server.ports["relay"]), line, 5_000)
+            check(len(replies) == count + 1, f"{line}: {count} should be heard, not {len(replies) - 1}")
+            check(replies[-1].startswith("421 4.7.0 ") and words in replies[-1], f"{line}: {replies[-1]}")
+            wait_for(server, "session.closed", f"end={end}", "peer=127.0.0.1")
+        with Wire(server.ports["relay"]) as wire:
+            reply = wire.expect(421)
+            check("too much from your address" in reply.text, reply)
+        wait_for(server, "session.address-limited", "what=refusals")
+    finally:
+        server.stop()
+
+
+@case("beyond the bound on its connections an address hears 421, one line says so, and others are served as before", GROUP)
+def connection_flood(bench):
+    server = Guarded(bench.martlet, bench.place("connections"), limits=LIMITS)
+    flood = []
+    try:
+        for _ in range(60):
+            wire = Wire(server.ports["relay"])
+            wire.send(proxied("192.0.2.66"))
+            flood.append(wire)
+        codes = [wire.expect(220, 421).code for wire in flood]
+        check(codes.count(220) == 20, f"20 should be greeted: {codes}")
+        (said,) = server.answers("192.0.2.67", "bob@example.org")
+        check(said.startswith("250"), f"another client should be served: {said}")
+        wait_for(server, "session.address-limited", "what=connections-at-once", "peer=192.0.2.66:40000")
+        check(server.background.output().count("session.address-limited") == 1, f"one line is enough:\n{server.log()}")
+    finally:
+        for wire in flood:
+            wire.socket.close()
+        server.stop()
+
+
+# Slow clients
+
+def crawl(wire, beginning):
+    """Sends these octets, then zeros one by one, and gives the seconds until the server has had enough."""
+    started = time.monotonic()
+    wire.socket.settimeout(0.5)
+    wire.send(beginning)
+    while time.monotonic() - started < 60:
+        try:
+            if not wire.socket.recv(4096):
+                break
+        except TimeoutError:
+            pass
+        except OSError:
+            break
+        try:
+            wire.send(b"\0")
+        except OSError:
+            break
+    return time.monotonic() - started
+
+
+@case("a PROXY header and a TLS hello that come one octet at a time have an end, on 465 and behind STARTTLS, and it is said",
+      GROUP)
+def crawlers(bench):
+    server = Serve(bench.martlet, bench.place("crawlers"))
+    guarded = Guarded(bench.martlet, bench.place("crawling-proxy"))
+    # A handshake record of 4096 octets, with a ClientHello as long.
+    hello = b"\x16\x03\x01\x10\x00\x01\x00\x0f\xfc\x03\x03"
+    took = {}
+
+    def behind_starttls():
+        wire = Wire(server.ports["relay"])
+        wire.expect(220)
+        wire.ask("EHLO client.example.net", 250)
+        wire.ask("STARTTLS", 220)
+        return wire
+
+    crawls = {
+        "submissions": lambda: crawl(Wire(server.ports["submissions"]), hello),
+        "relay": lambda: crawl(behind_starttls(), hello),
+        # The length of a header of 256 octets, which don't come.
+        "proxy": lambda: crawl(Wire(guarded.ports["relay"]), b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x01\0"),
+    }
+    try:
+        threads = [threading.Thread(target=lambda name=name: took.__setitem__(name, crawls[name]())) for name in crawls]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for name, bound in (("submissions", 30), ("relay", 30), ("proxy", 5)):
+            check(bound - 1 <= took[name] <= bound + 5, f"{name} should end after {bound} s, not {took[name]:.1f}")
+        for listener in ("submissions", "relay"):
+            line = wait_for(server, "session.closed", "end=handshake-failed", f"listener={listener}")
+            check("not finished in time" in line, line)
+        line = wait_for(guarded, "session.wrong-wrapper", "what=bad-proxy-header", "peer=127.0.0.1")
+        check("no whole PROXY header" in line, line)
+    finally:
+        server.stop()
+        guarded.stop()

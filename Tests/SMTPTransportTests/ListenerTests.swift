@@ -21,13 +21,15 @@ struct ListenerTests {
     let server = smtpLikePlayer()
     var limits = ConnectionLimits()
     limits.perAddress = 1
-    let (listener, endpoint) = try await house.listen(.clear, server, limits: limits)
+    let reports = EventLog()
+    let (listener, endpoint) = try await house.listen(.clear, server, limits: limits, reports: reports)
     let first = Player()
     let second = Player()
     try await house.dial(endpoint, first)
     await first.log.waitToReceive("220 hello\r\n")
     try await house.dial(endpoint, second)
     await second.log.waitToReceive("421 4.7.0 mx.example Too many connections from your address; try again later\r\n")
+    #expect(reports.events == ["127.0.0.1: connections-at-once"])
     first.say("QUIT\r\n")
     await first.log.wait(for: "inputClosed")
     first.perform { $0.close() }
@@ -48,12 +50,14 @@ struct ListenerTests {
     let server = smtpLikePlayer()
     var limits = ConnectionLimits()
     limits.total = 0
-    let (listener, endpoint) = try await house.listen(.implicitTLS, server, limits: limits)
+    let reports = EventLog()
+    let (listener, endpoint) = try await house.listen(.implicitTLS, server, limits: limits, reports: reports)
     let client = Player()
     try? await house.dial(endpoint, client)
     await client.log.wait(until: { $0.contains { $0 == "inputClosed" || $0.hasPrefix("closed") } })
     #expect(client.log.received.isEmpty)
     #expect(server.log.events.isEmpty)
+    #expect(reports.events == ["127.0.0.1: connections-in-all"])
     client.perform { $0.close() }
     await listener.stopAccepting()
   }

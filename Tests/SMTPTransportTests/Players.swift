@@ -262,6 +262,7 @@ struct House: Sendable {
         switch report {
         case .wrongWrapper(let wrapper, _): reports.add(wrapper.rawValue)
         case .badProxyHeader(let reason, let proxy, _): reports.add("\(proxy.address): \(reason)")
+        case .notAdmitted(let bound, let peer, _): reports.add("\(peer.address): \(bound.rawValue)")
         }
       },
       delegate: { wire, peer, local in

@@ -1,5 +1,6 @@
 import Accounts
 import MailSyntax
+import SMTPSessions
 
 /// What each address has done lately, as far as it decides whether it may connect. Bounded, whoever fills it.
 struct AddressTable {
@@ -10,7 +11,11 @@ struct AddressTable {
   /// At most one line in this time tells of an address.
   static let tellingInterval: Duration = .seconds(60)
 
-  enum Reason: String { case connections, refusals }
+  enum Reason: String {
+    case connections, refusals
+    case connectionsAtOnce = "connections-at-once"
+    case connectionsInAll = "connections-in-all"
+  }
   enum Verdict {
     case welcome
     /// News where the last line about the address is long enough ago.
@@ -19,6 +24,7 @@ struct AddressTable {
 
   private var begun = RecencyTable<IPAddress, SlidingWindow>(capacity: maximumAddresses)
   private var resting = RecencyTable<IPAddress, Uptime>(capacity: maximumAddresses)
+  private var fullToldUntil: Uptime?
   private var told = RecencyTable<IPAddress, Uptime>(capacity: maximumAddresses)
 
   /// Counts a connection unless it is turned away.
@@ -36,9 +42,25 @@ struct AddressTable {
       }
       return .welcome
     }
-    let isNews = told.value(for: key).map { now >= $0 } ?? true
-    if isNews { told.set(now + AddressTable.tellingInterval, for: key) }
-    return .turnedAway(reason, isNews: isNews)
+    return .turnedAway(reason, isNews: isNews(key, at: now))
+  }
+
+  /// A connection was closed as it came: why, where that is news.
+  mutating func notAdmitted(_ address: IPAddress, _ bound: ConnectionBound, at now: Uptime) -> Reason? {
+    switch bound {
+    case .ofAddress: return isNews(AddressTable.key(address), at: now) ? .connectionsAtOnce : nil
+    case .inAll:
+      // Said of all together: whoever comes now needn't be the one who filled the house.
+      guard fullToldUntil.map({ now >= $0 }) ?? true else { return nil }
+      fullToldUntil = now + AddressTable.tellingInterval
+      return .connectionsInAll
+    }
+  }
+
+  private mutating func isNews(_ key: IPAddress, at now: Uptime) -> Bool {
+    if let until = told.value(for: key), now < until { return false }
+    told.set(now + AddressTable.tellingInterval, for: key)
+    return true
   }
 
   func isLimited(_ address: IPAddress, mayRest: Bool, limit: Int, at now: Uptime) -> Bool {

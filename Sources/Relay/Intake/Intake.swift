@@ -174,6 +174,12 @@ public final class Intake: ServerConduct {
   }
 
   public func observe(_ event: SessionEvent, _ session: SessionFacts) {
+    if case .notAdmitted(let bound) = event {
+      let now = clock.uptime
+      let reason = state.withLock { $0.addresses.notAdmitted(session.peer.address, bound, at: now) }
+      if let reason { events.record(MailEvent(reason, session)) }
+      return
+    }
     // One line a minute tells of all that are turned away (`connected`); each would be a line of its own, and a flood's.
     guard !isOfLimited(event, session) else { return }
     if case .closed(.tooManyRefusals, _) = event, !session.role.isSubmission {
@@ -192,7 +198,8 @@ public final class Intake: ServerConduct {
           session.peer.address, mayRest: !session.role.isSubmission,
           limit: state.reception.connectionsPerAddressPerMinute, at: now)
       }
-    case .tlsEstablished, .authenticated, .authenticationFailed, .wrongWrapper, .badProxyHeader, .closed: false
+    case .tlsEstablished, .authenticated, .authenticationFailed, .wrongWrapper, .badProxyHeader, .notAdmitted, .closed:
+      false
     }
   }
 

@@ -67,6 +67,8 @@ extension MailEvent {
         .wrongWrapper,
         [name, Field("what", .text("bad-proxy-header")), Field("reason", .text(reason))]
           + MailEvent.connection(session))
+    // Said once a minute, by the event below.
+    case .notAdmitted: return nil
     case .closed(let end, let reason):
       self.init(
         .sessionClosed,

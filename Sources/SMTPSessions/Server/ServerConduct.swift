@@ -100,8 +100,16 @@ public enum SessionEvent: Hashable, Sendable {
   case wrongWrapper(WrongWrapper)
   /// A trusted proxy did not begin with a good PROXY header: what was wrong with it. There is no session then.
   case badProxyHeader(String)
+  /// A connection was closed as it came: one more would have been too many. There is no session then.
+  case notAdmitted(ConnectionBound)
   /// `reason`: what the wire says, such as TLS's own words for a handshake that failed.
   case closed(SessionEnd, reason: String? = nil)
+}
+
+/// What there may be only so much of at the same time.
+public enum ConnectionBound: String, Hashable, Sendable {
+  case inAll = "connections-in-all"
+  case ofAddress = "connections-at-once"
 }
 
 /// A client that speaks another protocol than the port's, by name.
@@ -119,6 +127,7 @@ public enum WrongWrapper: String, Hashable, Sendable {
 
 public enum SessionEnd: String, Hashable, Sendable {
   case quit, peerClosed = "peer-closed", lost, timedOut = "timed-out", shutDown = "shut-down"
+  case noMessage = "no-message"
   case turnedAway = "turned-away", tooManyErrors = "too-many-errors"
   case tooManyRefusals = "too-many-refusals", tooManyIdleCommands = "too-many-idle-commands"
   case protocolViolation = "protocol-violation"

@@ -11,24 +11,22 @@ public final class ServerConnection: WireDelegate {
   /// Replies to one batch that wait for its end.
   static let maximumUnflushedOctets = 65_536
 
-  private let wire: any Wire
-  private let conduct: any ServerConduct
+  let wire: any Wire
+  let conduct: any ServerConduct
   private let settings: ServerSettings
-  private var session: ServerSession
-  private var sink: (any BodySink)?
+  var session: ServerSession
+  var sink: (any BodySink)?
   /// Replies of one batch: one write, one TLS record.
   private var output = ByteBuffer()
   /// What came and could not be used yet: copied, so that no read buffer is pinned.
   private var held = ByteBuffer()
-  private var isAwaiting = false
+  var isAwaiting = false
   private var isReadingPaused = false
   private var hasPeerFinished = false
   private var isShuttingDown = false
-  private var end: SessionEnd?
-  private var dialogue: ServerDialogue?
-  /// The moments after which the peer was too slow.
-  private var stepDeadline: Uptime
-  private var contentDeadline: Uptime?
+  var end: SessionEnd?
+  var dialogue: ServerDialogue?
+  var deadlines: ServerDeadlines
 
   /// - Parameter facts: the connection's own part; for implicit TLS the session begins at `tlsEstablished`.
   public init(
@@ -39,7 +37,7 @@ public final class ServerConnection: WireDelegate {
     self.conduct = conduct
     self.settings = settings
     session = ServerSession(cleartext: facts, settings: settings)
-    stepDeadline = wire.uptime + settings.limits.commandTime
+    deadlines = ServerDeadlines(settings.limits, at: wire.uptime)
     dialogue = watch.map { ServerDialogue($0, facts) }
   }
 
@@ -73,7 +71,7 @@ public final class ServerConnection: WireDelegate {
     let authentication = facts.role.isSubmission ? conduct.authenticationOffer(encrypted) : nil
     held = ByteBuffer()
     if isWatched { dialogue?.note(proof.facts.channel, isEncrypted: true) }
-    stepDeadline = wire.uptime + settings.limits.commandTime
+    deadlines.awaitCommand(at: wire.uptime)
     // Law 4: a new session. On 465 it has yet to greet, and `opened` tells of it; behind STARTTLS it has greeted already.
     guard facts.role != .submissions else {
       session = ServerSession(implicitTLS: proof, facts: facts, settings: settings, authentication: authentication)
@@ -97,9 +95,11 @@ public final class ServerConnection: WireDelegate {
       let awaitsTLS = facts.role == .submissions && facts.tls == nil
       return finish(awaitsTLS ? nil : .shuttingDown, .shutDown)
     }
-    let now = wire.uptime
-    guard now > stepDeadline || contentDeadline.map({ now > $0 }) == true else { return }
-    finish(.timedOut, .timedOut)
+    switch deadlines.lateness(at: wire.uptime) {
+    case .step: finish(.timedOut, .timedOut)
+    case .message: finish(.noMessage, .noMessage)
+    case nil: break
+    }
   }
 
   public func closed(_ fault: WireFault?) {
@@ -120,7 +120,7 @@ public final class ServerConnection: WireDelegate {
 
   // MARK: The loop
 
-  private func pumpHeld() {
+  func pumpHeld() {
     guard end == nil else { return }
     var bytes = held
     held = ByteBuffer()
@@ -146,7 +146,7 @@ public final class ServerConnection: WireDelegate {
     settleReading(heldOctets: bytes.readableBytes)
   }
 
-  private var isWatched: Bool { dialogue?.isWatched == true }
+  var isWatched: Bool { dialogue?.isWatched == true }
 
   /// The session's next action; a watch sees what it took.
   private func nextAction(_ bytes: inout ByteBuffer) -> ServerAction {
@@ -164,7 +164,7 @@ public final class ServerConnection: WireDelegate {
   }
 
   /// Does what the session asks; false when there is nothing to go on with for now.
-  private func perform(_ action: ServerAction) -> Bool {
+  func perform(_ action: ServerAction) -> Bool {
     switch action {
     case .needBytes:
       if hasPeerFinished { finish(nil, .peerClosed) }
@@ -178,13 +178,11 @@ public final class ServerConnection: WireDelegate {
       return !isAwaiting
     case .beginContent(let transaction, let reply):
       sink = conduct.beginBody(transaction, session.facts)
-      contentDeadline = wire.uptime + settings.limits.contentTime
+      deadlines.contentBegan(at: wire.uptime)
       if let reply { say(reply) }
       return true
     case .content(let bytes):
-      stepDeadline = wire.uptime + settings.limits.contentIdleTime
-      // What nobody wants is read all the same, and not for ever.
-      if contentDeadline == nil { contentDeadline = wire.uptime + settings.limits.contentTime }
+      deadlines.contentCame(at: wire.uptime)
       if let sink { settle(sink.write(bytes)) { _, _ in } }
       return !isAwaiting
     case .startTLS(let reply):
@@ -194,7 +192,7 @@ public final class ServerConnection: WireDelegate {
       }
       say(reply)
       flush()
-      stepDeadline = wire.uptime + settings.limits.commandTime
+      deadlines.awaitCommand(at: wire.uptime)
       wire.startTLS(.server)
       return false
     case .close(let reply, let reason):
@@ -203,69 +201,12 @@ public final class ServerConnection: WireDelegate {
     }
   }
 
-  private func ask(_ question: ServerQuestion) {
-    let facts = session.facts
-    switch question {
-    case .connect:
-      settle(conduct.connected(facts)) { $0.answer(.connect($1)) }
-    case .verify(let claim):
-      settle(conduct.verify(claim, facts)) { $0.answer(authentication: $1, user: claim.user) }
-    case .scramKeys(let user):
-      settle(conduct.scramKeys(for: user, facts)) { $0.answer(.scramKeys($1)) }
-    case .finishedSCRAM(let user, let salt):
-      settle(conduct.finishedSCRAM(user: user, provenSalt: salt, facts)) { $0.answer(authentication: $1, user: user) }
-    case .mail(let path, let parameters):
-      settle(conduct.mail(path, parameters, facts)) { $0.answer(.command($1)) }
-    case .recipient(let path, let parameters):
-      guard let transaction = session.transaction else {
-        return invariant(false, "a recipient is asked about in a transaction")
-      }
-      settle(conduct.recipient(path, parameters, of: transaction, facts)) { $0.answer(.command($1)) }
-    case .finishContent:
-      if isWatched { dialogue?.tellContent(isEncrypted: facts.tls != nil) }
-      guard let sink else { return answer(.finished(.internalError)) }
-      self.sink = nil
-      settle(sink.finish()) { $0.answer(.finished($1)) }
-    }
-  }
-
-  private func answer(authentication answer: AuthenticationAnswer, user: String) {
-    switch answer {
-    case .accepted: break
-    case .refused: conduct.observe(.authenticationFailed(user: user), session.facts)
-    }
-    self.answer(.authentication(answer))
-    if session.facts.user != nil { conduct.observe(.authenticated, session.facts) }
-  }
-
-  private func answer(_ answer: ServerAnswer) {
-    let action = session.answer(answer)
-    releaseUnwantedSink()
-    _ = perform(action)
-  }
-
-  /// Goes on at once with an answer at hand; else holds all input until it comes.
-  private func settle<Answer>(_ prompt: Prompt<Answer>, then: @escaping (ServerConnection, Answer) -> Void) {
-    switch prompt {
-    case .now(let answer): then(self, answer)
-    case .later(let question):
-      isAwaiting = true
-      wire.await(question) { [self] answer in
-        isAwaiting = false
-        guard end == nil else { return }
-        stepDeadline = wire.uptime + settings.limits.commandTime
-        then(self, answer)
-        pumpHeld()
-      }
-    }
-  }
-
   // MARK: Writing and ending
 
   private func say(_ reply: Reply) {
     reply.write(into: &output)
     if isWatched { dialogue?.said(reply, isEncrypted: facts.tls != nil) }
-    stepDeadline = wire.uptime + (sink == nil ? settings.limits.commandTime : settings.limits.contentIdleTime)
+    if sink == nil { deadlines.awaitCommand(at: wire.uptime) } else { deadlines.awaitContent(at: wire.uptime) }
     if !reply.code.isPositive { conduct.observe(.refused(reply: reply), session.facts) }
   }
 
@@ -286,9 +227,9 @@ public final class ServerConnection: WireDelegate {
   }
 
   /// The session gave the message up by itself: size, defects, RSET, EHLO, QUIT.
-  private func releaseUnwantedSink() {
+  func releaseUnwantedSink() {
     if sink != nil && !session.wantsContent { dropSink() }
-    if !session.isReceivingContent { contentDeadline = nil }
+    if !session.isReceivingContent { deadlines.contentEnded() }
   }
 
   private func dropSink() {

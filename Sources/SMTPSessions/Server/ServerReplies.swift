@@ -86,6 +86,7 @@ extension Reply {
   static let earlyTalker = Reply(554, EnhancedStatusCode(.permanent, 5, 0), "a client waits for the greeting")
   static let bareLineEnd = Reply(500, .syntax, "a line ends in CRLF, closing")
   static let http = Reply(554, EnhancedStatusCode(.permanent, 5, 1), "this is a mail server, not a web server, closing")
+  static let noMessage = Reply(421, EnhancedStatusCode(.persistentTransient, 4, 2), "no message for too long, closing")
   static let timedOut = Reply(421, EnhancedStatusCode(.persistentTransient, 4, 2), "timed out, closing")
   public static let shuttingDown = Reply(
     421, EnhancedStatusCode(.persistentTransient, 3, 2), "shutting down, come back later")

@@ -43,6 +43,9 @@ public struct ServerLimits: Hashable, Sendable {
   public var contentIdleTime: Duration = .seconds(300)
   /// All of one message's content.
   public var contentTime: Duration = .seconds(3_600)
+  /// From the connection's begin, or the last message accepted, to the next one: each single wait may be within its
+  /// bound for days. A message that is coming in is bounded by `contentTime` alone.
+  public var sessionTime: Duration = .seconds(7_200)
   /// Input kept while an answer is awaited; reading pauses beyond.
   public var heldInputOctets = 65_536
 

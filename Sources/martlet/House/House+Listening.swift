@@ -34,6 +34,9 @@ extension House {
               case .badProxyHeader(let reason, let proxy, let local):
                 let facts = SessionFacts(session: SessionID(random.next()), role: role, peer: proxy, local: local)
                 intake.observe(.badProxyHeader(reason), facts)
+              case .notAdmitted(let bound, let peer, let local):
+                let facts = SessionFacts(session: SessionID(random.next()), role: role, peer: peer, local: local)
+                intake.observe(.notAdmitted(bound), facts)
               }
             },
             delegate: { wire, peer, local in

@@ -113,7 +113,8 @@ final class House: Sendable {
           dialogues: foundation.dialogues, inherited: inherited)
         return House(
           standing: standing, source: source, foundation: foundation, store: store, runner: runner, intake: intake,
-          lists: lists, alarms: alarms, identities: identities, listeners: listeners, ledger: ledger, resolver: resolver)
+          lists: lists, alarms: alarms, identities: identities, listeners: listeners, ledger: ledger, resolver: resolver
+        )
       } catch {
         await store.close()
         throw error

@@ -53,6 +53,29 @@ struct AddressLimitTests {
     #expect(connect(stage, facts(one)) == 220)
   }
 
+  @Test("connections closed as they come are said once a minute: by address, and of all together")
+  func notAdmitted() throws {
+    let clock = HandClock()
+    let stage = try IntakeStage(.relay, clock: clock)
+    let before = stage.events.events.count
+    for number in 1...100 as ClosedRange<UInt32> {
+      stage.intake.observe(.notAdmitted(.ofAddress), facts(.v4(1)))
+      stage.intake.observe(.notAdmitted(.inAll), facts(.v4(number)))
+    }
+    stage.intake.observe(.notAdmitted(.ofAddress), facts(.v4(2)))
+    var said = stage.events.events.dropFirst(before)
+    #expect(said.allSatisfy { $0.kind == .addressLimited })
+    #expect(
+      said.map { $0["what"] } == [
+        .text("connections-at-once"), .text("connections-in-all"), .text("connections-at-once"),
+      ])
+    clock.advance(.seconds(60))
+    stage.intake.observe(.notAdmitted(.ofAddress), facts(.v4(1)))
+    stage.intake.observe(.notAdmitted(.inAll), facts(.v4(1)))
+    said = stage.events.events.dropFirst(before + 3)
+    #expect(said.map { $0["what"] } == [.text("connections-at-once"), .text("connections-in-all")])
+  }
+
   @Test("without a limit nobody is turned away")
   func unlimited() throws {
     let stage = try IntakeStage(.relay)
