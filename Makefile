@@ -16,7 +16,7 @@ SHELL := /bin/bash
 # Our own build has no warnings; a packager with a newer compiler is not held to that (Package.swift).
 export MARTLET_WARNINGS_AS_ERRORS := 1
 # How many seeds the simulation plays; the long lane plays more.
-export MARTLET_SIMULATION_SEEDS ?= 1000
+export MARTLET_SIMULATION_SEEDS ?= 5000
 # A crash in a test should not start an interactive debugger.
 export SWIFT_BACKTRACE := interactive=no
 
@@ -68,7 +68,7 @@ bench: build
 
 test-long: build-packages test-packages
 	$(SWIFT) build --build-tests
-	MARTLET_SIMULATION_SEEDS=5000 $(SWIFT) test --skip-build --filter MailSimulationTests
+	MARTLET_SIMULATION_SEEDS=20000 $(SWIFT) test --skip-build --filter MailSimulationTests
 	Tests/Interop/run.py --martlet .build/debug/martlet --group long
 
 build-packages:

@@ -21,7 +21,9 @@ struct ModelEntry: Sendable {
 struct ModelDisk: Sendable {
   private var entries: [ModelEntry] = []
   private var lanes = ModelLanes()
-  private var events: [(id: QueueID, event: StampedEvent)] = []
+  /// Looked up by message only.
+  private var events: [QueueID: [StampedEvent]] = [:]
+  private var lastEvent: Int64 = 0
 
   func entry(_ id: QueueID) -> ModelEntry? { index(of: id).map { entries[$0] } }
 
@@ -73,7 +75,7 @@ struct ModelDisk: Sendable {
     return Array(behind.filter(filter.matches).prefix(max(0, limit)))
   }
 
-  func events(of id: QueueID) -> [StampedEvent] { events.filter { $0.id == id }.map(\.event) }
+  func events(of id: QueueID) -> [StampedEvent] { events[id] ?? [] }
 
   func counts() -> QueueCounts {
     let states = entries.flatMap { $0.queued.recipients.map(\.state) }
@@ -123,6 +125,7 @@ struct ModelDisk: Sendable {
   }
 
   private mutating func add(_ event: MailEvent, of id: QueueID, at moment: UTCInstant) {
-    events.append((id, StampedEvent(sequence: Int64(events.count + 1), instant: moment, event: event)))
+    lastEvent += 1
+    events[id, default: []].append(StampedEvent(sequence: lastEvent, instant: moment, event: event))
   }
 }
