@@ -15,6 +15,12 @@ public enum InjectedFault: Hashable, Sendable {
   case stall(DeliveryStage)
   /// The power is cut at the very moment a delivery to a mail host reaches a stage.
   case cutDuring(DeliveryStage)
+  /// No fault, but a way of arriving that some mail takes only: what never arrives so, proves nothing.
+  case arrival(Arrival)
+
+  public enum Arrival: String, Hashable, Sendable, CaseIterable {
+    case byDots, byChunks, eightBit, international, withReportParameters, large
+  }
 
   public enum DNSTrouble: String, Hashable, Sendable, CaseIterable { case serverFailure, timeout, bogus }
 
@@ -27,6 +33,8 @@ public enum InjectedFault: Hashable, Sendable {
     case clearAtLast
     /// It takes a message and the connection is lost before it says so; it takes no more recipients at a time.
     case lostReply, fewRecipients
+    /// It takes no message of that size: SIZE says so, or its end.
+    case tooBigAtMail, tooBigAtEnd
   }
 
   public enum Chaos: String, Hashable, Sendable, CaseIterable {
@@ -66,4 +74,5 @@ public enum InjectedFault: Hashable, Sendable {
     + refusalStages.flatMap { stage in refusals.map { .refusal(stage, reply: $0) } }
     + sessionStages.map(InjectedFault.sessionEnd) + sessionStages.map(InjectedFault.stall)
     + (sessionStages + [.lookup, .connect]).map(InjectedFault.cutDuring)
+    + Arrival.allCases.map(InjectedFault.arrival)
 }

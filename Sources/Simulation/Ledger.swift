@@ -31,8 +31,12 @@ final class Ledger: @unchecked Sendable {
   /// The reports that were made of a message.
   private var reports: OrderedDictionary<QueueID, [QueueID]> = [:]
   private(set) var cuts = 0
+  /// What was written by whom.
+  var letters = LetterBook()
   /// What the DNS really says.
   var foreign: ForeignInternet?
+  /// Told of each recipient that a next hop takes.
+  var arrival: ((Entry) -> Void)?
 
   func violate(_ text: String) { violations.append(text) }
 
@@ -56,6 +60,7 @@ final class Ledger: @unchecked Sendable {
   func took(_ entry: Entry) {
     taken[entry, default: 0] += 1
     unsettled.append(entry)
+    arrival?(entry)
     if taken[entry, default: 0] > 1 + excuses[entry, default: 0] {
       violate("\(entry.id) reached \(entry.address) \(taken[entry, default: 0]) times without an excuse")
     }
@@ -81,12 +86,14 @@ final class Ledger: @unchecked Sendable {
   }
 
   func received(report text: String) {
-    let lines = text.split(separator: "\r\n")
+    // RFC 6533 §4.2: what names an international address may be encoded.
+    let lines = (text.contains("message/global-delivery-status") ? quotedPrintable(text) : text)
+      .split(separator: "\r\n")
     guard let id = lines.first(where: { $0.hasPrefix("Queue identifier: ") })?.dropFirst(18).prefix(QueueID.characters)
     else { return }
     var recipient: Substring?
     for line in lines {
-      if line.hasPrefix("Final-Recipient: rfc822; ") { recipient = line.dropFirst(25) }
+      if line.hasPrefix("Final-Recipient: ") { recipient = line.split(separator: "; ", maxSplits: 1).last }
       if line == "Action: failed", let recipient { told.append("\(id) \(recipient)") }
     }
   }
@@ -124,6 +131,9 @@ final class Ledger: @unchecked Sendable {
       return nil
     }
   }
+
+  /// As it was accepted; nil for what the server made itself.
+  func message(_ id: QueueID) -> NewMessage? { known[id] }
 
   /// From receipt to expiry; nil for what the server made itself.
   func lifetime(of id: QueueID) -> Duration? { known[id].map { $0.expiresAt - $0.receivedAt } }
@@ -208,4 +218,26 @@ final class Ledger: @unchecked Sendable {
       + "\(kinds.count { $0 == .failed }) failed, \(kinds.count { $0 == .removed }) removed, \(cuts) cuts, "
       + "\(told.count) told"
   }
+}
+
+/// RFC 2045 §6.7, decoded.
+private func quotedPrintable(_ text: String) -> String {
+  var decoded: [UInt8] = []
+  var rest = Array(text.utf8)[...]
+  while let octet = rest.popFirst() {
+    guard octet == UInt8(ascii: "=") else {
+      decoded.append(octet)
+      continue
+    }
+    let pair = rest.prefix(2)
+    if pair.elementsEqual([0x0d, 0x0a]) {
+      rest = rest.dropFirst(2)
+    } else if let value = UInt8(String(decoding: pair, as: UTF8.self), radix: 16) {
+      decoded.append(value)
+      rest = rest.dropFirst(2)
+    } else {
+      decoded.append(octet)
+    }
+  }
+  return String(decoding: decoded, as: UTF8.self)
 }

@@ -14,7 +14,7 @@ extension MailSimulation {
       let sender = random.pick(["anna@example.com", "bulk@example.com", "nobody@example.com", "x@away.example"])
       let letter = SubmittingClient.Letter(
         account: account, sender: sender, recipients: pickRecipients(),
-        text: text(from: sender, subject: "\(account) \(number)"))
+        octets: write(from: sender, subject: "\(account) \(number)"))
       for _ in 0..<3 {
         guard let server else { break }
         let end = await client.send(letter, to: server)
@@ -41,13 +41,20 @@ extension MailSimulation {
           reportContent: random.pick([nil, .full, .headers]), receivedAt: now,
           expiresAt: now + configuration.options.giveUpAfter,
           prefix: ByteBuffer(string: "Received: by the house\r\n"))
-        message.envelopeID = random.chance(30) ? "envelope-\(number)" : nil
+        message.envelopeID = random.chance(30) ? "envelope-\(number)+=" : nil
+        let octets = write(from: sender ?? "house@example.com", subject: "house \(number)")
+        message.body = octets.isEightBit ? .eightBitMIME : .sevenBit
         for address in Set(pickRecipients()).sorted() {
           let mailbox = try Mailbox(address)
           let route = address.hasSuffix("@example.com") ? SimulatedInternet.local : outboundRoute(mailbox)
-          message.recipients.append(NewRecipient(address: mailbox, route: route, notify: random.pick(notifies)))
+          var recipient = NewRecipient(address: mailbox, route: route, notify: random.pick(notifies))
+          if random.chance(20), mailbox.isASCII {
+            recipient.originalRecipient = OriginalRecipient(addressType: "rfc822", address: "first+\(address)")
+          }
+          message.recipients.append(recipient)
+          message.usesSMTPUTF8 = message.usesSMTPUTF8 || !mailbox.isASCII
         }
-        try await server.submit(message, text(from: sender ?? "house@example.com", subject: "house \(number)"))
+        try await server.submit(message, octets)
       } catch {
         internet.trace.note("house \(number) isn't taken: \(error)")
       }
@@ -66,13 +73,29 @@ extension MailSimulation {
     return (0...random.below(4)).map { _ in
       guard random.chance(60) else { return random.pick(addresses) }
       let domain = internet.foreign.domains.keys[random.below(internet.foreign.domains.count)]
-      return "\(random.pick(["one", "two"]))@\(domain)"
+      return "\(random.pick(random.chance(4) ? ["j\u{f6}rg"] : ["one", "two"]))@\(domain)"
     }
   }
 
-  func text(from sender: String, subject: String) -> String {
-    "From: \(sender)\r\nTo: somebody@example.com\r\nSubject: \(subject)\r\nDate: Tue, 12 Jan 2027 08:00:00 +0000\r\n"
-      + "\r\n.A line with a dot.\r\n" + String(repeating: "More.\r\n", count: random.below(40))
+  /// A letter of any kind that a way through the mail may treat otherwise: lines that begin with a dot and lines that are
+  /// nothing else, eight bits that are UTF-8 and such as are not, lines as long as may be, and now and then one that no
+  /// store hands out in one piece.
+  func write(from sender: String, subject: String) -> [UInt8] {
+    let header =
+      "From: \(sender)\r\nTo: somebody@example.com\r\nSubject: \(subject)\r\nDate: Tue, 12 Jan 2027 08:00:00 +0000\r\n\r\n"
+    var octets = Array(header.utf8) + Array(".A line with a dot.\r\n..\r\n.\r\n".utf8)
+    switch random.below(12) {
+    case 0: octets += Array("Gr\u{fc}\u{df}e aus Z\u{fc}rich\r\n".utf8)
+    case 1: octets += [0x47, 0x72, 0xfc, 0xdf, 0x65, 0x0d, 0x0a]
+    // RFC 5321 §4.5.3.1.6: 1,000 octets with the line's end.
+    case 2: octets += [UInt8](repeating: UInt8(ascii: "."), count: 998) + [0x0d, 0x0a]
+    case 3 where random.chance(5):
+      octets += Array(String(repeating: ".More than a piece.\r\n", count: LetterBook.largeOctets / 20 + 1).utf8)
+    case _: octets += Array(String(repeating: "More.\r\n", count: random.below(40)).utf8)
+    }
+    if random.chance(20) { octets += Array("\r\n\r\n.\r\n".utf8) }
+    internet.ledger.letters.enter(octets)
+    return octets
   }
 
   func pause(upTo seconds: Int) async {

@@ -13,7 +13,7 @@ import SMTPGrammar
 /// What must hold: every recipient that was acknowledged is in the queue, or ended with an event; each failure was told,
 /// and for a reason that allows it; nobody received more than once but for deliveries in flight at a cut and for replies
 /// that were lost; no mail reaches a host that isn't one of its domain's, nor over a weaker channel than Law 2 leaves it;
-/// when the faults stop everything ends.
+/// when the faults stop everything ends; and no destination starves another.
 public final class MailSimulation: @unchecked Sendable {
   public struct Report: Hashable, Sendable {
     public let seed: UInt64
@@ -66,7 +66,10 @@ public final class MailSimulation: @unchecked Sendable {
     self.seed = seed
     self.internet = internet
     random = internet.random
-    configuration = try SimulatedConfiguration(random)
+    switch internet.weather {
+    case .storm: configuration = try SimulatedConfiguration(random)
+    case .uneven: configuration = try .even(random)
+    }
     store = ModelQueueStore(
       clock: internet.clock, events: internet.trace, latency: .milliseconds(random.below(20)))
   }
@@ -77,13 +80,17 @@ public final class MailSimulation: @unchecked Sendable {
     await withDiscardingTaskGroup { group in
       internet.cutPower = { [weak self] in self?.cut() }
       group.addTask { await self.keepServing() }
-      group.addTask { await self.bringChaos() }
-      group.addTask { await self.operate() }
-      let letters = 3 + random.below(6)
-      for account in SimulatedServer.accounts {
-        group.addTask { await self.sendLetters(letters, from: account) }
+      switch internet.weather {
+      case .storm:
+        group.addTask { await self.bringChaos() }
+        group.addTask { await self.operate() }
+        let letters = 3 + random.below(6)
+        for account in SimulatedServer.accounts {
+          group.addTask { await self.sendLetters(letters, from: account) }
+        }
+        group.addTask { await self.sendHouseMail(letters) }
+      case .uneven(let destinations): group.addTask { await destinations.send(by: self) }
       }
-      group.addTask { await self.sendHouseMail(letters) }
       group.addTask { await self.finish() }
     }
   }
@@ -216,6 +223,7 @@ public final class MailSimulation: @unchecked Sendable {
     if await !hasDrained() { internet.ledger.violate("the queue has not drained though nothing fails any more") }
     await internet.ledger.check(store)
     internet.ledger.checkReports()
+    if case .uneven(let destinations) = internet.weather { destinations.check(self) }
     isStopping = true
     server?.runner.stop()
   }

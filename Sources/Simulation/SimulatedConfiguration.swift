@@ -9,18 +9,29 @@ import TransportSecurity
 
 /// What the server's file says until it is read again.
 struct SimulatedConfiguration: Sendable {
-  let options: QueueRunner.Options
+  private(set) var options: QueueRunner.Options
   /// Whether shop.example is ours. Else its mail goes out, and what is queued for its route waits for it.
   var servesShop = true
   /// Whether mail for other domains goes to their mail exchangers, else all of it to one hop.
   var usesExchangers: Bool
   private let exchangerConcurrency: Int
-  private let domainPace: Int?
-  private let hostPace: Int?
+  private var domainPace: Int?
+  private var hostPace: Int?
   private let pool: PoolLimits
   private let usesChunking: Bool
   /// Deliveries at once, by hop.
   private let concurrencies: [Int]
+
+  /// As many places as there are lanes, and a few hands more than there may be trials.
+  static func even(_ random: SeededRandom) throws -> SimulatedConfiguration {
+    var configuration = try SimulatedConfiguration(random)
+    configuration.usesExchangers = true
+    configuration.domainPace = nil
+    configuration.hostPace = nil
+    configuration.options.maximumLanes = 64
+    configuration.options.maximumConcurrency = 4 + random.below(9)
+    return configuration
+  }
 
   /// Draws small bounds, so that every one of them is met.
   init(_ random: SeededRandom) throws {
@@ -81,7 +92,8 @@ struct SimulatedConfiguration: Sendable {
       dialer: SimulatedDialer(internet: internet, life: life),
       clock: internet.clock, random: random, events: internet.trace)
     return Route(
-      deliverer: VisitingDeliverer(deliverer: deliverer), maximumConcurrency: exchangerConcurrency, ending: .relayed,
+      deliverer: VisitingDeliverer(deliverer: deliverer, visits: internet.visits),
+      maximumConcurrency: exchangerConcurrency, ending: .relayed,
       origin: .exchanger)
   }
 

@@ -61,9 +61,13 @@ final class SimulatedHop: Deliverer {
       let stages: [DeliveryStage] = [.connect, .greeting, .ehlo, .startTLS, .handshake, .auth]
       return answer(job, .fault(world.nextFault(at: stages)))
     }
-    guard let text = await read(job) else {
+    guard let content = await read(job) else {
       return answer(job, .fault(DeliveryFault(stage: .content, cause: .local("the body can't be read"))))
     }
+    if let fault = world.ledger.letters.fault(in: content, isReport: job.message.message.reversePath == .null) {
+      world.ledger.violate("\(name) received what was not sent: \(fault)")
+    }
+    let text = String(decoding: content, as: UTF8.self)
     await takeTime(mood)
     guard isReachable else { return answer(job, lost) }
     var outcomes: [(number: Int, outcome: RecipientResult)] = []
@@ -109,12 +113,12 @@ final class SimulatedHop: Deliverer {
     await world.clock.sleep(for: .milliseconds(1 + world.random.below(milliseconds)))
   }
 
-  private func read(_ job: DeliveryJob) async -> String? {
+  private func read(_ job: DeliveryJob) async -> [UInt8]? {
     do throws(StoreFault) {
       let body = try await job.openBody()
-      var text = String(buffer: job.message.message.prefix)
-      while let chunk = try await body.next() { text += String(buffer: chunk) }
-      return text
+      var content = job.message.message.prefix
+      while var chunk = try await body.next() { content.writeBuffer(&chunk) }
+      return [UInt8](content)
     } catch {
       return nil
     }

@@ -11,6 +11,15 @@ final class SimulatedInternet: @unchecked Sendable {
   static let shop = RouteKey(rawValue: "domain/shop.example")
   static let hops: [RouteKey] = [outbound, local, shop]
 
+  /// What a run looks at.
+  enum Weather: Sendable {
+    /// Everything fails.
+    case storm
+    /// Nothing fails but some destinations, for which there is much mail: no other may wait for them.
+    case uneven(UnevenDestinations)
+  }
+
+  let weather: Weather
   let world: World
   let clock: VirtualClock
   let random: SeededRandom
@@ -18,6 +27,7 @@ final class SimulatedInternet: @unchecked Sendable {
   let ledger = Ledger()
   /// The domains and mail hosts that aren't ours.
   let foreign: ForeignInternet
+  let visits = ExchangerVisits()
   /// Cuts the server's power at once.
   var cutPower: (() -> Void)?
   /// From then on everything works: what is queued must leave.
@@ -37,17 +47,24 @@ final class SimulatedInternet: @unchecked Sendable {
     random = SeededRandom(seed: seed)
     trace = Trace(clock: clock, keepsLines: keepsTrace)
     self.seed = seed
+    // Every eighth.
+    weather = seed % 8 == 0 ? .uneven(try UnevenDestinations(random)) : .storm
     faultsEnd = clock.uptime + .seconds(3_600 + random.below(7_200))
     let own = try DomainName("mx.example.com")
-    foreign = try ForeignInternet(random, now: clock.uptime, faultsEnd: faultsEnd, own: own)
+    switch weather {
+    case .storm: foreign = try ForeignInternet(random, now: clock.uptime, faultsEnd: faultsEnd, own: own)
+    case .uneven(let destinations):
+      foreign = try ForeignInternet(destinations.domains.mapValues(\.mood), faultsEnd: faultsEnd, own: own)
+    }
     ledger.foreign = foreign
+    trace.follow { [ledger] in ledger.happened($0) }
+    guard case .storm = weather else { return }
     for hop in SimulatedInternet.hops { moods[hop.rawValue] = drawMoods() }
     var until = clock.uptime
     while until < faultsEnd {
       until = until + .seconds(30 + random.below(900))
       dnsMoods.append((until, random.pick([0, 0, 10, 60]), random.pick(InjectedFault.DNSTrouble.allCases)))
     }
-    trace.follow { [ledger] in ledger.happened($0) }
   }
 
   func mood(of hop: String) -> Mood {
@@ -71,7 +88,9 @@ final class SimulatedInternet: @unchecked Sendable {
 
   /// A delivery to a mail host reaches a stage: now and then the power is cut right there.
   func passes(_ stage: DeliveryStage) {
-    guard clock.uptime < faultsEnd, random.below(SimulatedInternet.passesPerCut) == 0 else { return }
+    guard case .storm = weather, clock.uptime < faultsEnd, random.below(SimulatedInternet.passesPerCut) == 0 else {
+      return
+    }
     inject(.cutDuring(stage))
     cutPower?()
   }

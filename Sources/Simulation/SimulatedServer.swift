@@ -106,10 +106,10 @@ final class SimulatedServer: Sendable {
   }
 
   /// Mail that another part of the house makes: with NOTIFY and RET, which 465 doesn't offer, and without a sender.
-  func submit(_ message: NewMessage, _ text: String) async throws(StoreFault) {
+  func submit(_ message: NewMessage, _ octets: [UInt8]) async throws(StoreFault) {
     guard !life.isOver else { throw .stopped(reason: "the power is off") }
     let body = try store.beginBody()
-    _ = body.write(ByteBuffer(string: text))
+    _ = body.write(ByteBuffer(bytes: octets))
     internet.ledger.committing(message)
     let queued = try await runner.commit(
       message, body: body, event: MailEvent(.accepted, [.init("id", .text(message.id.description))]))

@@ -4,8 +4,8 @@ import SMTPSessions
 
 /// Both ends of a connection in a simulated world: `Wire` for the server's connection, plain functions for the client.
 /// Everything happens on the world's thread.
-final class SimulatedWire: Wire, @unchecked Sendable {
-  private let world: World
+final class SimulatedWire: WorldWire, @unchecked Sendable {
+  let world: World
   private var delegate: (any WireDelegate)?
   private var outgoing = ByteBuffer()
   /// What the server flushed and the client hasn't read.
@@ -20,8 +20,6 @@ final class SimulatedWire: Wire, @unchecked Sendable {
 
   // MARK: The server's end
 
-  var uptime: Uptime { world.uptime }
-  var isWritable: Bool { true }
   func write(_ bytes: ByteBuffer) { outgoing.writeImmutableBuffer(bytes) }
   func flush() {
     guard !isClosed else { return }
@@ -39,19 +37,6 @@ final class SimulatedWire: Wire, @unchecked Sendable {
     flush()
     end(nil)
   }
-
-  func await<Answer: Sendable>(
-    _ question: @escaping @Sendable () async -> Answer, then: @escaping (Answer) -> Void
-  ) {
-    let answered = OnWorld(value: then)
-    _ = Task(executorPreference: world) { [self] in
-      let answer = await question()
-      if !isClosed { answered.value(answer) }
-    }
-  }
-
-  /// What never leaves the world's thread.
-  private struct OnWorld<Value>: @unchecked Sendable { let value: Value }
 
   // MARK: The client's end
 

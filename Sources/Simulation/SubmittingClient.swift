@@ -8,7 +8,13 @@ struct SubmittingClient {
     let account: String
     let sender: String
     let recipients: [String]
-    let text: String
+    let octets: [UInt8]
+
+    /// What MAIL must say of it.
+    var parameters: String {
+      let isInternational = !([sender] + recipients).allSatisfy { $0.utf8.allSatisfy { $0 < 0x80 } }
+      return (octets.isEightBit ? " BODY=8BITMIME" : "") + (isInternational ? " SMTPUTF8" : "")
+    }
   }
 
   enum End: Hashable, Sendable {
@@ -36,7 +42,8 @@ struct SubmittingClient {
       guard let answer = await reply(on: wire) else { return .lost }
       guard answer.hasPrefix("2") else { return .refused(answer) }
     }
-    let commands = ["MAIL FROM:<\(letter.sender)>"] + letter.recipients.map { "RCPT TO:<\($0)>" } + ["DATA"]
+    let commands =
+      ["MAIL FROM:<\(letter.sender)>\(letter.parameters)"] + letter.recipients.map { "RCPT TO:<\($0)>" } + ["DATA"]
     let isPipelined = internet.random.chance(60)
     if isPipelined { await say(commands.joined(separator: "\r\n") + "\r\n", on: wire) }
     var last = ""
@@ -47,7 +54,7 @@ struct SubmittingClient {
     }
     guard last.hasPrefix("354") else { return .refused(last) }
     if internet.random.chance(3) { return .lost }
-    await say(stuffed(letter.text) + ".\r\n", on: wire)
+    await say(stuffed(letter.octets), on: wire)
     guard let answer = await reply(on: wire) else { return .lost }
     guard answer.hasPrefix("250") else { return .refused(answer) }
     await say("QUIT\r\n", on: wire)
@@ -58,15 +65,24 @@ struct SubmittingClient {
     return .accepted(id)
   }
 
-  /// RFC 5321 §4.5.2.
-  private func stuffed(_ text: String) -> String {
-    text.split(separator: "\r\n", omittingEmptySubsequences: false).map { $0.hasPrefix(".") ? ".\($0)" : "\($0)" }
-      .joined(separator: "\r\n")
+  /// RFC 5321 §4.5.2, with the dot at the end.
+  private func stuffed(_ octets: [UInt8]) -> [UInt8] {
+    let dot = UInt8(ascii: ".")
+    var stuffed: [UInt8] = []
+    var last: UInt8 = 0x0a
+    for octet in octets {
+      if octet == dot, last == 0x0a { stuffed.append(dot) }
+      stuffed.append(octet)
+      last = octet
+    }
+    return stuffed + [dot, 0x0d, 0x0a]
   }
 
+  private func say(_ text: String, on wire: SimulatedWire) async { await say(Array(text.utf8), on: wire) }
+
   /// Sends in up to three pieces with a little time between them.
-  private func say(_ text: String, on wire: SimulatedWire) async {
-    var rest = Array(text.utf8)[...]
+  private func say(_ octets: [UInt8], on wire: SimulatedWire) async {
+    var rest = octets[...]
     for _ in 0..<internet.random.below(3) where rest.count > 1 {
       let piece = rest.prefix(1 + internet.random.below(rest.count - 1))
       wire.send(ByteBuffer(bytes: piece))

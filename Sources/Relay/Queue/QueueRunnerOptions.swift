@@ -27,7 +27,7 @@ extension QueueRunner {
     /// Deliveries and store readings at the same time, over all routes.
     public var maximumConcurrency = 200
     /// How many of them destinations on trial may have: those that haven't answered yet, or not since they failed.
-    var maximumTrials: Int { max(1, maximumConcurrency * 3 / 4) }
+    public var maximumTrials: Int { max(1, maximumConcurrency * 3 / 4) }
     /// A message that somebody waits for finds a place on trial though all of those are taken, up to so many.
     var maximumUrgentTrials: Int { max(maximumTrials, maximumConcurrency * 7 / 8) }
     /// Deliveries at once with which a route begins. Each answer of its host adds one, each failure halves them.

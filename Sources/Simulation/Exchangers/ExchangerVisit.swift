@@ -4,28 +4,33 @@ import NIOCore
 import Relay
 
 /// One delivery to the hosts of a domain, known to those whom it meets on its way: the resolver and the dialer find it in
-/// their task, the hosts by a mark in front of the content.
+/// their task, the hosts by the mark in the envelope.
 final class ExchangerVisit: @unchecked Sendable {
   @TaskLocal static var current: ExchangerVisit?
 
   let id: QueueID
   let domain: DomainName?
-  /// Dialled, or looked up in vain.
+  let isReport: Bool
+  /// Whose addresses were asked for.
+  private(set) var lookedUp: Set<DomainName> = []
+  /// Dialled, spoken to on a connection that was kept, or looked up in vain.
   private(set) var met: Set<DomainName> = []
   /// Where STARTTLS was said.
   private(set) var askedForTLS: Set<DomainName> = []
-  /// A handshake ended well at some host.
+  /// A handshake ended well at some host, now or when a connection was made that was kept.
   private(set) var hadTLS = false
   private var emptyAnswers: [DomainName: Int] = [:]
 
   init(_ job: DeliveryJob) {
     id = job.message.id
     domain = job.recipients.first?.recipient.address.domain.name
+    isReport = job.message.message.reversePath == .null
   }
 
-  func dialled(_ host: DomainName) { met.insert(host) }
+  func meets(_ host: DomainName) { met.insert(host) }
   func asksForTLS(at host: DomainName) { askedForTLS.insert(host) }
   func hasTLS() { hadTLS = true }
+  func looksUp(_ host: DomainName) { lookedUp.insert(host) }
   /// In neither family: then there is nobody to dial.
   func hasNoAddress(_ host: DomainName) {
     emptyAnswers[host, default: 0] += 1
@@ -35,20 +40,55 @@ final class ExchangerVisit: @unchecked Sendable {
   private enum AddressFamilies { static let count = 2 }
 }
 
+/// The deliveries under way. Touched on the world's thread alone.
+final class ExchangerVisits: @unchecked Sendable {
+  private var open: [ExchangerVisit] = []
+
+  func begin(_ visit: ExchangerVisit) { open.append(visit) }
+  func end(_ visit: ExchangerVisit) { open.removeAll { $0 === visit } }
+
+  /// Who has said MAIL to a host: for a report, which bears no mark there, all that it may have been.
+  func speaking(of id: QueueID?, at host: DomainName) -> [ExchangerVisit] {
+    open.filter { visit in
+      let mayBe = id.map { $0 == visit.id } ?? visit.isReport
+      return mayBe && visit.lookedUp.contains(host)
+    }
+  }
+
+  /// Who has said RCPT. None where the delivery has been broken off meanwhile.
+  func delivering(_ id: QueueID, to domain: DomainName) -> ExchangerVisit? {
+    open.first { $0.id == id && $0.domain == domain }
+  }
+}
+
 /// The mail exchangers' route as it ships, with each delivery marked.
 struct VisitingDeliverer: Deliverer {
-  static let mark = "X-Simulated-Id: "
   let deliverer: ExchangerDeliverer
+  let visits: ExchangerVisits
 
   func deliver(_ job: DeliveryJob) async -> DeliveryResult {
+    let visit = ExchangerVisit(job)
+    visits.begin(visit)
+    defer { visits.end(visit) }
+    return await ExchangerVisit.$current.withValue(visit) { await deliverer.deliver(marked(job)) }
+  }
+
+  private func marked(_ job: DeliveryJob) -> DeliveryJob {
     var message = job.message.message
-    var prefix = ByteBuffer(string: "\(VisitingDeliverer.mark)\(message.id)\r\n")
-    prefix.writeImmutableBuffer(message.prefix)
-    message.prefix = prefix
-    let marked = QueuedMessage(message: message, bodySize: job.message.bodySize, recipients: job.message.recipients)
-    return await ExchangerVisit.$current.withValue(ExchangerVisit(job)) {
-      await deliverer.deliver(DeliveryJob(message: marked, recipients: job.recipients, openBody: job.openBody))
+    if let sender = message.reversePath.mailbox {
+      message.reversePath = .mailbox(EnvelopeMark.mark(sender, with: message.id))
     }
+    let recipients = job.recipients.map { queued in
+      var recipient = queued.recipient
+      recipient.address = EnvelopeMark.mark(recipient.address, with: message.id)
+      return QueuedRecipient(
+        number: queued.number, recipient: recipient, state: queued.state, attempts: queued.attempts, due: queued.due,
+        lastResult: queued.lastResult, delayReported: queued.delayReported)
+    }
+    return DeliveryJob(
+      message: QueuedMessage(
+        message: message, bodySize: job.message.bodySize, recipients: job.message.recipients),
+      recipients: recipients, openBody: job.openBody)
   }
 
   func close() async { await deliverer.close() }

@@ -12,6 +12,20 @@ struct ForeignInternet: Sendable {
   private(set) var hosts: OrderedDictionary<DomainName, MailHost> = [:]
   private var hostsByAddress: [IPAddress: MailHost] = [:]
 
+  /// Domains of one host each, which is in one mood until the faults stop.
+  init(_ moods: OrderedDictionary<DomainName, HostMood>, faultsEnd: Uptime, own: DomainName) throws {
+    self.own = own
+    for (name, mood) in moods {
+      let host = MailHost(
+        try DomainName("mx.\(name)"), at: try addresses(1, isDual: false), nature: .verified,
+        moods: [(faultsEnd, mood)], faultsEnd: faultsEnd)
+      host.takesAnyMail = true
+      add(host)
+      try add("\(name)", [(10, host.name)])
+    }
+  }
+
+  /// All that can be: see above.
   init(_ random: SeededRandom, now: Uptime, faultsEnd: Uptime, own: DomainName) throws {
     self.own = own
     func moods() -> [(until: Uptime, mood: HostMood)] {
@@ -28,17 +42,17 @@ struct ForeignInternet: Sendable {
     ]
     let pool = try (0..<10).map { try DomainName("h\($0).hosts.example") }
     for name in pool + [try DomainName("implicit.example")] {
-      try add(
+      add(
         MailHost(
           name, at: try addresses(1 + random.below(3), isDual: random.chance(40)), nature: random.pick(natures),
           moods: moods(), faultsEnd: faultsEnd))
     }
     // Behind another name it is ourselves that answer.
-    try add(
-      MailHost(
+    add(
+      try MailHost(
         DomainName("mirror.hosts.example"), at: try addresses(1, isDual: false), greetingName: own, nature: .verified,
         moods: [], faultsEnd: faultsEnd))
-    try add(MailHost(own, at: try addresses(1, isDual: true), nature: .verified, moods: [], faultsEnd: faultsEnd))
+    add(MailHost(own, at: try addresses(1, isDual: true), nature: .verified, moods: [], faultsEnd: faultsEnd))
     for number in 0..<9 { add(try drawn("d\(number).example", from: pool, random)) }
     for name in ["away.example", "far.example", "shop.example"] { add(try drawn(name, from: pool, random)) }
     // What one domain demands holds on the connections of another, too: they share their hosts.
@@ -97,7 +111,7 @@ struct ForeignInternet: Sendable {
 
   private mutating func add(_ domain: ForeignDomain) { domains[domain.name] = domain }
 
-  private mutating func add(_ host: MailHost) throws {
+  private mutating func add(_ host: MailHost) {
     hosts[host.name] = host
     for address in host.addresses { hostsByAddress[address] = host }
   }

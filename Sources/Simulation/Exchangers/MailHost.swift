@@ -1,4 +1,5 @@
 import MailSyntax
+import OrderedCollections
 import TransportSecurity
 
 /// What becomes of STARTTLS at a host.
@@ -28,6 +29,10 @@ struct HostMood: Hashable, Sendable {
   /// Takes a message, and the connection is lost before it says so.
   var losesWords = 0
   var recipientLimit: Int?
+  /// Greets everybody with 421.
+  var turnsAway = false
+  /// What it hasn't seen before is to come again: envelopes of a sender and a recipient, for this long.
+  var greylists: Duration?
   /// Instead of what the host is by nature.
   var tls: TLSConduct?
   /// An answer takes up to this long.
@@ -60,6 +65,9 @@ final class MailHost: @unchecked Sendable {
   private let faultsEnd: Uptime
   /// Some domain with a floor sends its mail here: when the faults stop its TLS is as it should be.
   var servesDemandingDomain = false
+  var takesAnyMail = false
+  /// When each envelope was seen first.
+  private var greylist: OrderedDictionary<String, Uptime> = [:]
 
   /// - Parameter moods: until `faultsEnd`; then it is well.
   init(
@@ -77,6 +85,14 @@ final class MailHost: @unchecked Sendable {
   func mood(at moment: Uptime) -> HostMood {
     guard moment < faultsEnd else { return .well }
     return moods.first { moment < $0.until }?.mood ?? .well
+  }
+
+  /// Whether an envelope is to come again, for it is too new here.
+  func putsOff(_ envelope: String, at moment: Uptime) -> Bool {
+    guard let time = mood(at: moment).greylists else { return false }
+    let first = greylist[envelope] ?? moment
+    greylist[envelope] = first
+    return moment - first < time
   }
 
   func tls(at moment: Uptime) -> TLSConduct {

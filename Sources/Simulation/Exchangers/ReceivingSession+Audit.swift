@@ -1,3 +1,4 @@
+import MailQueue
 import MailSyntax
 import OrderedCollections
 import SMTPSessions
@@ -8,17 +9,19 @@ extension ReceivingSession {
   private var isVerified: Bool { tls?.verifiedPeer?.hostName == host.name.folded }
 
   /// MAIL: no envelope in clear behind an offer of STARTTLS, but where TLS has failed here before.
-  func auditSender() {
+  func auditSender(_ envelope: ReceivedEnvelope) {
+    for speaker in internet.visits.speaking(of: envelope.id, at: host.name) { speaker.meets(host.name) }
     guard tls == nil, offeredTLS, visit?.askedForTLS.contains(host.name) != true else { return }
     internet.ledger.violate("\(host.name) offers STARTTLS and was sent MAIL in clear")
   }
 
   /// RCPT: the host is one of the domain's, and the channel is as safe as the domain's mail asks for.
-  func audit(_ recipient: Mailbox) {
+  func audit(_ recipient: Mailbox, of id: QueueID) {
     let foreign = internet.foreign
     guard let name = recipient.domain.name, let domain = foreign.domains[name] else {
       return internet.ledger.violate("\(host.name) was sent mail for \(recipient.domain)")
     }
+    if tls != nil { internet.visits.delivering(id, to: name)?.hasTLS() }
     let hosts = domain.hosts(own: foreign.own)
     guard host.greetingName != foreign.own else {
       return internet.ledger.violate("mail for \(name) came back to ourselves")
@@ -32,19 +35,18 @@ extension ReceivingSession {
     case .encrypt:
       if tls == nil { internet.ledger.violate("\(host.name) was sent mail for \(name) in clear") }
     case .opportunistic:
-      if tls == nil, offeredTLS { auditClear(name, hosts) }
+      if tls == nil, offeredTLS { auditClear(name, hosts, id) }
     }
   }
 
-  private func auditClear(_ domain: DomainName, _ hosts: [DomainName]) {
-    guard let visit, visit.domain == domain else {
+  /// In clear to a host that offers TLS: by a connection made for this alone, when all others had been tried and none
+  /// had TLS, on new connections or on those that were kept.
+  private func auditClear(_ domain: DomainName, _ hosts: [DomainName], _ id: QueueID) {
+    guard let visit, visit.domain == domain, visit.id == id else {
       return internet.ledger.violate("\(host.name) was sent mail for \(domain) on a connection in clear of another's")
     }
     internet.inject(.clearAtLast)
-    // Over a connection kept in clear a host is tried without being dialled, and the visit doesn't hear of it; such a host
-    // had no TLS to offer.
-    let now = internet.clock.uptime
-    let untried = hosts.filter { !visit.met.contains($0) && internet.foreign.hosts[$0]?.tls(at: now) != .notOffered }
+    let untried = hosts.filter { !visit.met.contains($0) }
     if !untried.isEmpty {
       internet.ledger.violate("mail for \(domain) went to \(host.name) in clear, and \(untried) had not been tried")
     }

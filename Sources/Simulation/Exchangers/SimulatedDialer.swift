@@ -22,7 +22,7 @@ struct SimulatedDialer: Dialer {
       internet.passes(.connect)
       guard !life.isOver, !Task.isCancelled else { break }
       let host = internet.foreign.host(at: endpoint.address)
-      if let host { ExchangerVisit.current?.dialled(host.name) }
+      if let host { ExchangerVisit.current?.meets(host.name) }
       guard let host, !host.mood(at: clock.uptime).isSilent else {
         internet.inject(.silent)
         await clock.sleep(for: SimulatedDialer.pacing)

@@ -5,12 +5,12 @@ import SMTPSessions
 /// A connection of ours to a mail host: `Wire` for the client's connection that ships, plain functions for the host. What
 /// either end sends arrives later, in order; what was on its way when an end went still arrives at the other.
 /// Everything happens on the world's thread.
-final class SimulatedLine: Wire, @unchecked Sendable {
+final class SimulatedLine: WorldWire, @unchecked Sendable {
   /// Seldom enough to be cheap; deadlines are minutes.
   private static let tickInterval = Duration.seconds(7)
 
   private let internet: SimulatedInternet
-  private let world: World
+  let world: World
   private var delegate: (any WireDelegate)?
   private var session: ReceivingSession?
   private var outgoing = ByteBuffer()
@@ -37,8 +37,6 @@ final class SimulatedLine: Wire, @unchecked Sendable {
 
   // MARK: Our end
 
-  var uptime: Uptime { world.uptime }
-  var isWritable: Bool { true }
   func write(_ bytes: ByteBuffer) { outgoing.writeImmutableBuffer(bytes) }
   func flush() {
     guard !isClosed, outgoing.readableBytes > 0 else { return }
@@ -56,19 +54,6 @@ final class SimulatedLine: Wire, @unchecked Sendable {
     flush()
     end(nil)
   }
-
-  func await<Answer: Sendable>(
-    _ question: @escaping @Sendable () async -> Answer, then: @escaping (Answer) -> Void
-  ) {
-    let answered = OnWorld(value: then)
-    _ = Task(executorPreference: world) { [self] in
-      let answer = await question()
-      if !isClosed { answered.value(answer) }
-    }
-  }
-
-  /// What never leaves the world's thread.
-  private struct OnWorld<Value>: @unchecked Sendable { let value: Value }
 
   /// Our machine lost its power, or the line broke.
   func cut() { end(.reset("the line is cut")) }

@@ -20,6 +20,7 @@ struct SimulatedResolver: Resolver {
   }
 
   func addresses(of name: DomainName, family: AddressFamily) async -> DNSAnswer<IPAddress> {
+    ExchangerVisit.current?.looksUp(name)
     let answer = await found(name, family)
     if case .records = answer {} else { ExchangerVisit.current?.hasNoAddress(name) }
     return answer
