@@ -1,5 +1,6 @@
 """Martlet sends by MX to hosts that the DNS names, hides, or says not to use, that want time, or that know less."""
 
+import smtplib
 import time
 
 from harness import ARRIVAL_SECONDS, case, check
@@ -88,9 +89,15 @@ def no_fallback_to_address(bench):
     check(not world(bench).hosts["first"].said("deadmx.example"), "the domain's own address was used")
 
 
-@case("a null MX gives the mail back at once with 5.1.10", GROUP, ids=("NMX-002",))
+@case("a recipient whose domain has a null MX is refused at RCPT with 556 5.1.10", GROUP, ids=("NMX-003",))
 def null_mx(bench):
-    bounces(bench, "bob@nullmx.example", "5.1.10")
+    try:
+        goes_out(bench, "bob@nullmx.example")
+    except smtplib.SMTPRecipientsRefused as refused:
+        code, text = refused.recipients["bob@nullmx.example"]
+        check(code == 556 and text.startswith(b"5.1.10 "), f"556 5.1.10 expected: {code} {text}")
+    else:
+        check(False, "mail to a domain that takes none was accepted")
 
 
 @case("a domain that does not exist gives the mail back at once with 5.1.2", GROUP, ids=("SMTP-048",))

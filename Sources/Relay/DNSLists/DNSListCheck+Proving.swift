@@ -59,16 +59,8 @@ extension DNSListCheck {
 
   /// A test entry's answer, within the time that a client's would have.
   private func address(of name: DomainName, by resolver: any Resolver) async -> DNSAnswer<IPAddress> {
-    let deadline = clock.uptime + DNSListCheck.lookUpTime
-    return await withTaskGroup(of: DNSAnswer<IPAddress>?.self) { group in
-      group.addTask { await resolver.addresses(of: name, family: .v4) }
-      group.addTask { [clock] in
-        await clock.sleep(until: deadline)
-        return nil
-      }
-      defer { group.cancelAll() }
-      return await group.next().flatMap { $0 } ?? .failed(reason: DNSListRound.lateness)
-    }
+    await clock.within(DNSListCheck.lookUpTime) { await resolver.addresses(of: name, family: .v4) }
+      ?? .failed(reason: DNSListRound.lateness)
   }
 
   /// Proves at the start, after each change and from time to time.

@@ -110,13 +110,16 @@ public final class Intake: ServerConduct {
     _ path: ReversePath, _ parameters: MailParameters, _ session: SessionFacts
   ) -> Prompt<CommandAnswer> {
     if let refusal = storeRefusal() { return .now(.refused(refusal)) }
-    guard session.role.isSubmission else { return .now(.accepted) }
+    let reception = reception
+    guard session.role.isSubmission else {
+      return unlessNull(path.mailbox, reception, .senderTakesNoMail) { .accepted }
+    }
     if let mailbox = path.mailbox, !mailbox.domain.isFullyQualified {
       return .now(refusal(.unqualifiedReversePath, session))
     }
     guard let user = user(of: session) else { return .now(.refused(.authenticationFailed)) }
     guard user.senders.mayUse(path) else { return .now(refusal(.reversePathNotAllowed, session)) }
-    return .now(charge(user, messages: 1))
+    return unlessNull(path.mailbox, reception, .senderTakesNoMail) { self.charge(user, messages: 1) }
   }
 
   public func recipient(
@@ -154,12 +157,27 @@ public final class Intake: ServerConduct {
   private func askedRecipient(
     _ path: ForwardPath, _ reception: Reception, _ session: SessionFacts
   ) -> Prompt<CommandAnswer> {
-    guard let question = reception.routing.question(path) else { return .now(chargeRecipient(session)) }
+    guard let question = reception.routing.question(path) else {
+      return unlessNull(path.mailbox, reception, .recipientTakesNoMail) { self.chargeRecipient(session) }
+    }
     guard let check = reception.recipientChecks[question.route] else { return .now(.refused(.recipientUnchecked)) }
     switch check.verdict(on: question.address) {
     case .now(let verdict): return .now(verdict.refusal.map { .refused($0) } ?? chargeRecipient(session))
     case .later(let verdict):
       return .later { await verdict().refusal.map { .refused($0) } ?? self.chargeRecipient(session) }
+    }
+  }
+
+  /// RFC 7505 §4: an address of a domain with a null MX is refused with `refusal`, before anything else is done.
+  private func unlessNull(
+    _ mailbox: Mailbox?, _ reception: Reception, _ refusal: Reply, then: @escaping @Sendable () -> CommandAnswer
+  ) -> Prompt<CommandAnswer> {
+    guard let check = reception.nullExchangers, let mailbox, let domain = mailbox.domain.name,
+      !reception.routing.isOwn(mailbox.domain)
+    else { return .now(then()) }
+    switch check.takesNoMail(domain) {
+    case .now(let isNull): return .now(isNull ? .refused(refusal) : then())
+    case .later(let isNull): return .later { await isNull() ? .refused(refusal) : then() }
     }
   }
 
@@ -242,45 +260,4 @@ public final class Intake: ServerConduct {
   private func refusal(_ defect: IntakeDefect, _ session: SessionFacts) -> CommandAnswer {
     .refused(Reply(IntakeFinding(defect), on: session.role) ?? .internalFault)
   }
-}
-
-extension AuthenticationAnswer {
-  fileprivate init(_ verdict: AuthenticationVerdict) {
-    switch verdict {
-    case .accepted(let user): self = .accepted(user: user.name.description)
-    // One answer for unknown user, disabled user and wrong password.
-    case .rejected: self = .refused(.authenticationFailed)
-    case .throttled: self = .refused(.authenticationThrottled)
-    case .unavailable: self = .refused(.authenticationUnavailable)
-    }
-  }
-}
-
-extension IntakeRole {
-  init(_ role: ListenerRole) { self = role.isSubmission ? .submission : .relay }
-}
-
-extension Reply {
-  /// The table's answer to a defect, nil where this role lets it pass.
-  init?(_ finding: IntakeFinding, on role: ListenerRole) {
-    guard let refusal = finding.refusal(on: IntakeRole(role)) else { return nil }
-    self.init(refusal.code, refusal.enhanced, lines: [refusal.text])
-  }
-
-  static let spaceLow = Reply(452, EnhancedStatusCode(.persistentTransient, 3, 1), "disk space low, try again later")
-  static let storeStopped = Reply(451, EnhancedStatusCode(.persistentTransient, 3, 0), "the queue has stopped")
-  static let memoryLow = Reply(452, EnhancedStatusCode(.persistentTransient, 3, 1), "too much mail at once, try again")
-  static let internalFault = Reply(451, EnhancedStatusCode(.persistentTransient, 3, 0), "internal error")
-  static let routingChanged = Reply(
-    451, EnhancedStatusCode(.persistentTransient, 3, 0), "configuration changed meanwhile, send it again")
-  static let tooManyTargets = Reply(
-    452, EnhancedStatusCode(.persistentTransient, 5, 3), "too many recipients behind these aliases")
-  static let addressLimited = Reply(
-    421, EnhancedStatusCode(.persistentTransient, 7, 0), "too much from your address, try again later")
-  static let mailLoop = Reply(
-    554, Addressees.loopStatus, "mail loop: the message has been to this address before (Delivered-To)")
-  static let authenticationThrottled = Reply(
-    454, EnhancedStatusCode(.persistentTransient, 7, 0), "too many failed attempts, try again later")
-  static let authenticationUnavailable = Reply(
-    454, EnhancedStatusCode(.persistentTransient, 7, 0), "authentication is busy, try again")
 }

@@ -11,6 +11,8 @@ public struct Reception: Sendable {
   public var users: UserDirectory
   /// Who is asked for the recipients of a route that knows them better than we do.
   public var recipientChecks: [RouteKey: RecipientCheck] = [:]
+  /// Asked about domains that aren't ours, where mail for them goes by MX.
+  public var nullExchangers: NullExchangerCheck?
   /// Connections that one address may begin in a minute; 0 sets no limit.
   public var connectionsPerAddressPerMinute = 0
   /// How far port 25 reaches; `.anywhere` only where all mail is caught, as in `martlet dev`.

@@ -66,6 +66,7 @@ extension House {
     let routes = try RouteTable(
       configuration, foundation: foundation, resolver: resolver ?? found, clock: clock, random: SystemRandom(),
       events: log)
+    reception.nullExchangers = configuration.nullExchangers(resolver ?? found, clock: clock)
     reception.recipientChecks = routes.recipientChecks(configuration, clock: clock, events: log)
 
     foundation.resolvers.take(found, for: configuration)

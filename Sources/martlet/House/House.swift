@@ -95,6 +95,7 @@ final class House: Sendable {
           hostName: configuration.hostName, routing: routing, users: users, relayReach: relayReach,
           giveUpAfter: configuration.queue.giveUpAfter)
         reception.connectionsPerAddressPerMinute = configuration.limits.connectionsPerAddressPerMinute
+        reception.nullExchangers = configuration.nullExchangers(resolver ?? found, clock: clock)
         reception.recipientChecks = routes.recipientChecks(configuration, clock: clock, events: alarms)
         let lists = DNSListCheck(clock: clock, events: alarms)
         lists.replace(configuration.inbound.lists, resolver: resolver ?? found)

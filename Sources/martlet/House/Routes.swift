@@ -130,6 +130,14 @@ extension SmarthostDeliverer.Settings {
   }
 }
 
+extension Configuration {
+  /// Where mail goes by MX, addresses of domains that take none are refused while the client is there.
+  func nullExchangers(_ resolver: (any DNSRecords.Resolver)?, clock: SystemClock) -> NullExchangerCheck? {
+    guard outbound.route == .exchangers else { return nil }
+    return resolver.map { NullExchangerCheck($0, clock: clock) }
+  }
+}
+
 extension TrustRoots {
   /// Whom a next hop's certificate is judged by. Nil where none shows one and no file is named: a system without
   /// authorities can serve too.

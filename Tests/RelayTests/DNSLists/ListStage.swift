@@ -110,6 +110,9 @@ final class HeldClock: MailClock {
   var uptime: Uptime { state.withLock { $0.uptime } }
   var now: UTCInstant { UTCInstant(seconds: 1_795_351_810) + state.withLock { $0.moment } }
 
+  /// Who sleeps at this moment.
+  var sleepers: Int { state.withLock { $0.sleepers.count } }
+
   func advance(_ duration: Duration) {
     let due = state.withLock { state in
       state.moment += duration

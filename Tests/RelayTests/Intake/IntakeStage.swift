@@ -1,4 +1,5 @@
 import Accounts
+import DNSRecords
 import MailQueue
 import MailSyntax
 import NIOCore
@@ -21,7 +22,8 @@ final class IntakeStage {
 
   init(
     _ role: ListenerRole, quota: QuotaLimits = QuotaLimits(), memory octets: Int = 1 << 20,
-    asking authority: (any RecipientAuthority)? = nil, lists: DNSListCheck? = nil, clock: any MailClock = StoppedClock()
+    asking authority: (any RecipientAuthority)? = nil, lists: DNSListCheck? = nil, exchangers: (any Resolver)? = nil,
+    clock: any MailClock = StoppedClock()
   ) throws {
     let random = SeededRandom(seed: 1)
     let verifier = PlainVerifier()
@@ -51,6 +53,7 @@ final class IntakeStage {
     if let authority {
       reception.recipientChecks[asked] = RecipientCheck(authority, route: asked, clock: clock, events: events)
     }
+    if let exchangers { reception.nullExchangers = NullExchangerCheck(exchangers, clock: clock) }
     intake = Intake(
       reception: reception, store: store,
       authenticator: Authenticator(
