@@ -15,8 +15,8 @@ class Inquirer:
 
     def __init__(self, bench):
         self.dovecot = Dovecot(bench.place("dovecot-users"), users=[f"bob@{LOCAL}", f"carol@{LOCAL}", f"dave@{LOCAL}"])
-        self.server = Serve(bench.martlet, bench.place("inquirer"), deliver=f"{{lmtp: '127.0.0.1:{self.dovecot.port}'}}",
-                            recipients="ask-lmtp", aliases="{postmaster: bob}")
+        self.server = Serve(bench.martlet, bench.place("inquirer"), recipients="ask-lmtp", aliases="{postmaster: bob}",
+                            deliver=f"{{lmtp: '127.0.0.1:{self.dovecot.port}'}}")
 
     def relay(self):
         """A connection from anywhere, past its MAIL."""

@@ -46,7 +46,8 @@ struct TraceReport {
     }
     lines += fact("word", hop.wordText)
     if let fault = hop.field.fault { lines += fact("", "the field is damaged: \(fault)") }
-    if showsFields { lines += fact("field", hop.text) }
+    // Many servers fold by a tab, which is a space like any other here.
+    if showsFields { lines += fact("field", String(hop.text.map { $0 == "\t" ? " " : $0 })) }
     return lines
   }
 

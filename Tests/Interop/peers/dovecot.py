@@ -40,6 +40,7 @@ class Dovecot:
     def settings(self):
         folder = self.folder
         me = pwd.getpwuid(os.geteuid()).pw_name
+        everybody = " allow_all_users=yes" if self.users is None else ""
         # Mail is never stored as root: Dovecot refuses to, and rightly.
         owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
         if os.geteuid() == 0:
@@ -65,7 +66,7 @@ passdb {{
 }}
 userdb {{
   driver = static
-  args = uid={owner.pw_uid} gid={owner.pw_gid} home={folder}/mail/%u{" allow_all_users=yes" if self.users is None else ""}
+  args = uid={owner.pw_uid} gid={owner.pw_gid} home={folder}/mail/%u{everybody}
 }}
 auth_mechanisms = plain login
 service lmtp {{

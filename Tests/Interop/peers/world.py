@@ -8,7 +8,8 @@ from peers.town import PEERS, WAYS, town
 
 # The hosts that do as they are told here. Nobody listens on the address of `down`.
 HOSTS = {"first": "127.0.4.1", "second": "127.0.4.2", "grey": "127.0.4.3", "old": "127.0.4.4", "small": "127.0.4.5",
-         "mirror": "127.0.4.6", "reporter": "127.0.4.7", "down": "127.0.4.250"}
+         "mirror": "127.0.4.6", "reporter": "127.0.4.7", "seen": "127.0.4.8", "unseen": "127.0.4.9",
+         "down": "127.0.4.250"}
 ZONE = "".join(f"{name} IN A {address}\n" for name, address in HOSTS.items()) + f"""
 preferred IN MX 10 first
 preferred IN MX 20 second
@@ -30,6 +31,8 @@ backup IN MX 20 {OWN_NAME}.
 backup IN MX 30 second
 mirrored IN MX 10 mirror
 reporting IN MX 10 reporter
+watched IN MX 10 seen
+unwatched IN MX 10 unseen
 """
 
 
@@ -55,7 +58,7 @@ class World:
             return None
 
         self.hosts = {name: Scripted(HOSTS[name], streets.port, **given) for name, given in {
-            "first": {}, "second": {}, "reporter": {"keywords": (*EVERYTHING, "DSN")},
+            "first": {}, "second": {}, "seen": {}, "unseen": {}, "reporter": {"keywords": (*EVERYTHING, "DSN")},
             "grey": {"answer": greylist}, "old": {"keywords": ("HELP",)},
             "small": {"keywords": ("SIZE 2000", "8BITMIME")}, "mirror": {"name": "mail.example.org"}}.items()}
         self.martlet = Outward(
