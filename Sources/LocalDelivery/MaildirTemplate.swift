@@ -31,10 +31,11 @@ public struct MaildirTemplate: Hashable, Sendable, CustomStringConvertible {
 
   public let description: String
   private let components: [[Piece]]
-  private let recipientDelimiter: Character?
+  private let recipientDelimiter: UInt8?
 
+  /// - Parameter recipientDelimiter: of ASCII, as routing knows it; any other delimits nothing.
   public init(_ text: String, recipientDelimiter: Character? = nil) throws(Fault) {
-    self.recipientDelimiter = recipientDelimiter
+    self.recipientDelimiter = recipientDelimiter?.asciiValue
     guard text.hasPrefix("/") else { throw .notAbsolute }
     description = text
     var components: [[Piece]] = []
@@ -86,21 +87,15 @@ public struct MaildirTemplate: Hashable, Sendable, CustomStringConvertible {
 
   private func render(_ piece: Piece, _ mailbox: Mailbox) -> String {
     let domain = MaildirTemplate.encode(mailbox.domain.description.lowercasedASCII())
-    let localPart = MaildirTemplate.encode(base(of: mailbox.localPart))
+    // As routing cuts it: what is taken for anna lies with anna's.
+    let user = recipientDelimiter.flatMap { Mailbox.splitDetail(of: mailbox.localPart, at: $0)?.user }
+    let localPart = MaildirTemplate.encode(user.map(String.init) ?? mailbox.localPart)
     return switch piece {
     case .text(let text): text
     case .domain: domain
     case .localPart: localPart
     case .address: "\(localPart)@\(domain)"
     }
-  }
-
-  /// Up to the delimiter; one at the very front delimits nothing.
-  private func base(of localPart: String) -> String {
-    guard let recipientDelimiter, let end = localPart.dropFirst().firstIndex(of: recipientDelimiter) else {
-      return localPart
-    }
-    return String(localPart[..<end])
   }
 
   static func encode(_ value: String) -> String {

@@ -18,6 +18,27 @@ public struct Mailbox: Hashable, Sendable, CustomStringConvertible {
 
   public var isASCII: Bool { localPart.utf8.allSatisfy { $0 < 0x80 } && domain.isASCII }
   public var description: String { "\(Mailbox.quoteIfNeeded(localPart))@\(domain)" }
+
+  // Not as strings compare: to them a letter and its accent are what both are in one, and only the host of a domain may
+  // say that two spellings are one mailbox (RFC 5321 §2.4).
+  public static func == (left: Mailbox, right: Mailbox) -> Bool {
+    left.localPart.utf8.elementsEqual(right.localPart.utf8) && left.domain == right.domain
+  }
+  public func hash(into hasher: inout Hasher) {
+    for octet in localPart.utf8 { hasher.combine(octet) }
+    // Ends the local part, in which no UTF-8 has this octet.
+    hasher.combine(0xff as UInt8)
+    hasher.combine(domain)
+  }
+
+  /// `anna+lists` as `anna` and `+lists`: the user and the detail of RFC 5233 §1. By octets, so that what combines with
+  /// the delimiter doesn't hide it. Nil without a delimiter behind the first octet.
+  public static func splitDetail(
+    of localPart: String, at delimiter: UInt8
+  ) -> (user: Substring, detail: Substring)? {
+    guard let at = localPart.utf8.firstIndex(of: delimiter), at > localPart.startIndex else { return nil }
+    return (localPart[..<at], localPart[at...])
+  }
 }
 
 /// What stands behind the @: a name, or an address in brackets.

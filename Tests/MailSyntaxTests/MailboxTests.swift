@@ -47,6 +47,23 @@ import Testing
   func equality() throws {
     #expect(try Mailbox("a@B.example") == Mailbox("a@b.EXAMPLE"))
     #expect(try Mailbox("A@b.example") != Mailbox("a@b.example"))
+    // One letter or two that look like it: equal as strings, and other octets.
+    let (composed, decomposed) = (try Mailbox("jos\u{e9}@b.example"), try Mailbox("jose\u{301}@b.example"))
+    #expect(composed.localPart == decomposed.localPart)
+    #expect(composed != decomposed)
+    #expect(Set([composed, decomposed, try Mailbox("jos\u{e9}@B.example")]).count == 2)
+  }
+
+  @Test(
+    "a local part is cut at the first delimiter behind its first octet, whatever combines with it",
+    arguments: [
+      ("anna+lists", "anna", "+lists"), ("a+b+c", "a", "+b+c"), ("anna+\u{301}x", "anna", "+\u{301}x"),
+      ("anna+", "anna", "+"), ("anna", nil, nil), ("+lists", nil, nil), ("", nil, nil),
+    ] as [(String, String?, String?)])
+  func detail(localPart: String, user: String?, detail: String?) {
+    let cut = Mailbox.splitDetail(of: localPart, at: UInt8(ascii: "+"))
+    #expect(cut.map { String($0.user) } == user)
+    #expect(cut.map { String($0.detail) } == detail)
   }
 
   @Test("SMTP-054: a source route is dropped; an empty one, or one without its colon, is refused")

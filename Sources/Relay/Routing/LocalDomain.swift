@@ -4,7 +4,9 @@ public import MailSyntax
 /// One of our own domains: who lives there, and where their mail goes.
 ///
 /// Local parts are matched without ASCII case, for a person who writes `Anna@` means `anna@`; RFC 5321 §2.4 leaves the
-/// meaning of a local part to the host of its domain, which is us. Letters outside ASCII are matched octet for octet.
+/// meaning of a local part to the host of its domain, which is us. Letters outside ASCII are matched in their own case,
+/// and an accented letter in one piece is the same as in two (canonical equivalence): both look alike, and keyboards
+/// differ.
 public struct LocalDomain: Hashable, Sendable {
   public let name: DomainName
   public var recipients: [Recipient]

@@ -118,10 +118,8 @@ public struct Routing: Sendable {
 
   /// `Anna+Lists` as `anna` and `+Lists`; nil without a delimiter behind the first octet.
   static func split(_ localPart: String, at delimiter: UInt8?) -> (base: String, tag: String)? {
-    guard let delimiter, let at = localPart.utf8.firstIndex(of: delimiter), at > localPart.startIndex else {
-      return nil
-    }
-    return (localPart[..<at].lowercasedASCII(), String(localPart[at...]))
+    guard let delimiter, let (user, detail) = Mailbox.splitDetail(of: localPart, at: delimiter) else { return nil }
+    return (user.lowercasedASCII(), String(detail))
   }
 }
 
@@ -158,11 +156,15 @@ struct DomainEntries: Sendable {
     }
   }
 
+  /// With the name as it is configured, in lower case.
   private func entry(for localPart: String) -> (base: String, entry: Entry, tag: String)? {
-    let folded = localPart.lowercasedASCII()
-    if let entry = byLocalPart[folded] { return (folded, entry, "") }
-    guard let (base, tag) = Routing.split(localPart, at: delimiter), let entry = byLocalPart[base] else { return nil }
-    return (base, entry, tag)
+    if let known = byLocalPart.index(forKey: localPart.lowercasedASCII()) {
+      return (byLocalPart[known].key, byLocalPart[known].value, "")
+    }
+    guard let (base, tag) = Routing.split(localPart, at: delimiter), let known = byLocalPart.index(forKey: base) else {
+      return nil
+    }
+    return (byLocalPart[known].key, byLocalPart[known].value, tag)
   }
 
   private func resolved(_ entry: Entry, tag: String) -> [ResolvedRecipient] {

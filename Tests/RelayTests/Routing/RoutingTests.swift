@@ -45,7 +45,7 @@ struct RoutingTests {
         ]))
   }
 
-  @Test("letters outside ASCII are matched octet for octet")
+  @Test("letters outside ASCII are matched in their own case")
   func internationalLocalPart() throws {
     let routing = try Self.routing(try Self.example(recipients: [.init("anna"), .init("jörg")]))
     #expect(
@@ -183,6 +183,11 @@ struct RoutingTests {
         == .deliver([
           try Self.resolved("Anna@example.com")
         ]))
+    #expect(
+      routing.route(try Self.mailbox("anna+\u{301}x@example.com"), reach: .ownDomains)
+        == .deliver([
+          try Self.resolved("Anna+\u{301}x@example.com")
+        ]))
     #expect(routing.route(try Self.mailbox("+x@example.com"), reach: .ownDomains) == .unknownUser)
     let without = try Self.routing(try Self.example(delimiter: nil))
     #expect(without.route(try Self.mailbox("anna+x@example.com"), reach: .ownDomains) == .unknownUser)
@@ -192,6 +197,17 @@ struct RoutingTests {
         == .deliver([
           try Self.resolved("Anna-x@example.com")
         ]))
+  }
+
+  @Test("an accented name of ours is known in one piece and in two, and goes by the name as it is configured")
+  func accents() throws {
+    let target = try Mailbox("x@there.example")
+    let routing = try Self.routing(try Self.example(aliases: [.init("jos\u{e9}", targets: [target])]))
+    for spelling in ["jos\u{e9}", "jose\u{301}", "JOSe\u{301}"] {
+      let path = ForwardPath.mailbox(try Mailbox("\(spelling)@example.com"))
+      #expect(routing.alias(path) == (try Mailbox("jos\u{e9}@example.com")))
+    }
+    #expect(routing.alias(.mailbox(try Mailbox("jose@example.com"))) == nil)
   }
 
   @Test("a catch-all takes what nobody else takes, and only where it is asked for")
