@@ -13,6 +13,21 @@ extension DeliveryReport {
       self.encoding = encoding
       body = encoding.encode(text)
     }
+
+    /// An original's header. Source: RFC 6522 §4, RFC 6533 §4.3.
+    init(header octets: [UInt8], isInternational: Bool, allowsEightBit: Bool) {
+      let header = normalisedLines(octets)
+      self.init(
+        type: isInternational ? "message/global-headers" : "text/rfc822-headers",
+        encoding: .choose(for: header, allowsEightBit: allowsEightBit), text: header)
+    }
+
+    func write(into message: inout ByteBuffer) {
+      HeaderField("Content-Type", sanitising: type).write(into: &message)
+      HeaderField("Content-Transfer-Encoding", sanitising: encoding.rawValue).write(into: &message)
+      message.writeString("\r\n")
+      message.writeBytes(body)
+    }
   }
 
   /// RFC 6533 §4.4: without SMTPUTF8 on the way back nothing may rely on an 8-bit way either.
@@ -107,11 +122,9 @@ extension DeliveryReport {
   }
 
   private func headerPart(_ octets: [UInt8]) -> Part {
-    let header = normalisedLines(octets)
-    // RFC 6533 §4.3; RFC 6522 §4.
-    return Part(
-      type: originalUsesSMTPUTF8 ? "message/global-headers" : "text/rfc822-headers",
-      encoding: .choose(for: header, allowsEightBit: originalUsesSMTPUTF8 && textEncodingAllowsEightBit), text: header)
+    Part(
+      header: octets, isInternational: originalUsesSMTPUTF8,
+      allowsEightBit: originalUsesSMTPUTF8 && textEncodingAllowsEightBit)
   }
 
   /// Whether the original comes back whole: this is a failure, it was asked for, is small enough, and can stand in a

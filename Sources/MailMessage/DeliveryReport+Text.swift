@@ -63,7 +63,7 @@ extension DeliveryReport {
 
   private var closing: String? {
     guard action == .failed || action == .delayed else { return nil }
-    let returned = returnsWholeMessage ? "Your message is below" : "The header of your message is below"
+    let returned = returnsWholeMessage ? "Your message or its header is below" : "The header of your message is below"
     let helper = postmaster.map { sanitised($0.description) } ?? "postmaster@\(reportingHost)"
     let isOurs = action == .failed && recipients.allSatisfy(\.isOurs)
     return wrap(

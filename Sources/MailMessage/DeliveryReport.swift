@@ -115,10 +115,7 @@ public struct DeliveryReport: Sendable {
     message.writeString("\r\nThis is a delivery report in the format of RFC 3464.\r\n")
     for part in parts {
       message.writeString("\r\n--\(boundary)\r\n")
-      HeaderField("Content-Type", sanitising: part.type).write(into: &message)
-      HeaderField("Content-Transfer-Encoding", sanitising: part.encoding.rawValue).write(into: &message)
-      message.writeString("\r\n")
-      message.writeBytes(part.body)
+      part.write(into: &message)
     }
     message.writeString("\r\n--\(boundary)--\r\n")
     return Rendered(bytes: message, isEightBit: isEightBit, usesSMTPUTF8: !sender.isASCII)

@@ -18,8 +18,12 @@ public struct NewMessage: Hashable, Sendable {
   public var receivedAt: UTCInstant
   /// The first failed attempt after this moment is the last.
   public var expiresAt: UTCInstant
-  /// Header fields of ours that stand in front of the stored body: Received and what submission added. CRLF-ended.
+  /// Header fields of ours that stand in front of the stored body: Received and what submission added. CRLF-ended, and
+  /// empty in a report of ours alone: what came in has a Received field.
   public var prefix: ByteBuffer
+
+  /// A delivery report that this house wrote, rather than a message without a sender that came in.
+  public var isOwnReport: Bool { reversePath == .null && prefix.readableBytes == 0 }
 
   public init(
     id: QueueID, reversePath: ReversePath, recipients: [NewRecipient], body: BodyType = .sevenBit,
@@ -89,12 +93,17 @@ public struct QueuedMessage: Hashable, Sendable {
   /// What SIZE of RFC 1870 counts: prefix and body.
   public var size: ByteCount { ByteCount(message.prefix.readableBytes + bodySize.bytes) }
 
-  /// The copy of those whom an alias of ours sends it to: with the loop mark in front, before all that was there.
+  /// The copy of those whom an alias of ours sends it to: with the loop mark in front, before all that was there. An
+  /// alias outside ASCII makes it an international message, whatever it was (RFC 6531 §3.4).
   public func forwarded(from alias: Mailbox) -> QueuedMessage {
     var marked = message
     var prefix = ByteBuffer(string: "Delivered-To: \(alias)\r\n")
     prefix.writeImmutableBuffer(message.prefix)
     marked.prefix = prefix
+    if !alias.isASCII {
+      marked.usesSMTPUTF8 = true
+      marked.body = .eightBitMIME
+    }
     return QueuedMessage(message: marked, bodySize: bodySize, recipients: recipients)
   }
 }

@@ -71,6 +71,16 @@ public struct DeliveryPlace: Hashable, Sendable {
     self.cleartextReason = cleartextReason
   }
 
+  /// What strangers are told of it: `mx.example.net (192.0.2.1)`. Nil where it goes by no domain name, as a server on
+  /// this machine: RFC 3464 §2.3.5 asks for a name, and how our house is built is nobody's business.
+  var nameForReports: String? {
+    let words = host.split(separator: " ", maxSplits: 1)
+    guard let first = words.first, let name = try? DomainName(first.prefix { $0 != ":" }), name.isFullyQualified,
+      IPAddress(name.description) == nil
+    else { return nil }
+    return words.count > 1 ? "\(name) \(words[1])" : name.description
+  }
+
   /// The channel for records: `TLSv1.3 … verified mx.example.org`, `none`, `none (STARTTLS is not offered)`.
   var channel: String {
     tls?.summary ?? cleartextReason.map { "none (\($0))" } ?? "none"

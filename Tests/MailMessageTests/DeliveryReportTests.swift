@@ -210,6 +210,32 @@ import Testing
     #expect(again.split(separator: "\r\n").filter { $0.hasPrefix("--\(other)") }.count == 4)
   }
 
+  @Test("RET=FULL: a report of eight bits has a form in seven, with the header alone and all else as it was")
+  func sevenBits() throws {
+    let header = "From: ann@example.org\r\nSubject: gr\u{fc}n\r\n\r\n"
+    let whole = try report(
+      .failed, original: .full([buffer(header + "\r\nsch\u{f6}n\r\n")], headerOctets: header.utf8.count))
+    let eight = render(whole)
+    #expect(eight.isEightBit)
+    let seven = text(try #require(DeliveryReport.inSevenBits(eight.bytes)))
+    #expect(seven.utf8.allSatisfy { $0 < 0x80 })
+    // What the same report of the header alone is, but for what it says of itself.
+    let alone = text(render(try report(.failed, original: .header(buffer(header)))).bytes)
+    let phrase = (whole: "Your message or its header is below", alone: "The header of your message is below")
+    func words(_ text: String) -> [Substring] { text.split { $0 == " " || $0 == "\r\n" } }
+    #expect(
+      words(seven).joined(separator: " ").replacing(phrase.whole, with: phrase.alone)
+        == words(alone).joined(separator: " "))
+    #expect(seven.contains("text/rfc822-headers\r\nContent-Transfer-Encoding: quoted-printable\r\n"))
+    #expect(DeliveryReport.inSevenBits(buffer(seven)) == nil)
+    #expect(DeliveryReport.inSevenBits(buffer("From: x\r\n\r\ntext")) == nil)
+    #expect(DeliveryReport.inSevenBits(ByteBuffer()) == nil)
+    // Cut anywhere, it is none of ours.
+    for length in stride(from: 0, to: eight.bytes.readableBytes, by: 7) {
+      #expect(DeliveryReport.inSevenBits(eight.bytes.getSlice(at: 0, length: length)!) == nil)
+    }
+  }
+
   @Test("a report goes to the sender, under MAILER-DAEMON, and asks for no answer (DSN-015, DSN-017)")
   func header() throws {
     let header = try section(text(render(try report(.failed)).bytes))

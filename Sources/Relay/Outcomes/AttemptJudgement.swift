@@ -159,7 +159,10 @@ extension Attempt {
     _ action: DeliveryReport.Action, _ recipient: QueuedRecipient, status: EnhancedStatusCode, fault: DeliveryFault?,
     explanation: String?, isOurs: Bool = false, in judgement: inout AttemptJudgement
   ) {
-    let audience = Telling.audience(of: action, for: recipient.recipient, of: message.message)
+    var audience = Telling.audience(of: action, for: recipient.recipient, of: message.message)
+    if audience == .postmaster, message.message.body == .eightBitMIME, fault?.isForEightBits == true {
+      audience = .senderInSevenBits
+    }
     guard canReport, audience != .nobody else { return }
     var told = DeliveryReport.Recipient(recipient.recipient.address, status: status)
     told.originalType = recipient.recipient.originalRecipient?.addressType
@@ -170,9 +173,9 @@ extension Attempt {
     told.isOurs = isOurs
     let place = result.place(of: recipient.number)
     // RFC 3464 §2.3.5: Remote-MTA only where a server was met.
-    if let fault, fault.metAServer { told.remoteHost = place.host }
+    if let fault, fault.metAServer { told.remoteHost = place.nameForReports }
     if case .reply(let reply)? = fault?.cause { told.remoteReply = reply.description }
-    if action == .relayed { told.remoteHost = place.host }
+    if action == .relayed { told.remoteHost = place.nameForReports }
     judgement.tellings.append(Telling(audience: audience, action: action, recipient: told))
   }
 

@@ -19,6 +19,11 @@ extension DeliveryFault: CustomStringConvertible {
     }
   }
 
+  /// The next hop takes no eight bits, which a report may do without (RFC 3463 §3.7).
+  var isForEightBits: Bool {
+    if case .unsupported(EnhancedStatusCode(.permanent, 6, 3), _) = cause { true } else { false }
+  }
+
   /// Whether a server was connected to at all.
   var metAServer: Bool {
     switch cause {

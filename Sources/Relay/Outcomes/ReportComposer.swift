@@ -9,6 +9,8 @@ import SMTPGrammar
 struct ReportComposer {
   /// Octets of an original's header that a report shows.
   static let maximumHeaderOctets = 64 << 10
+  /// Octets of a report of ours that is made anew. The two parts in front of the original hold what an envelope does.
+  static let maximumReportOctets = DeliveryReport.maximumReturnedOctets + (1 << 20)
 
   let store: any QueueStore
   let routing: Routing
@@ -26,7 +28,13 @@ struct ReportComposer {
 
   /// One report for each action and audience.
   func compose(_ tellings: [Telling], of message: QueuedMessage) async throws(StoreFault) -> Composed {
-    var composed = Composed()
+    var (composed, tellings) = (Composed(), tellings)
+    let again = tellings.filter { $0.audience == .senderInSevenBits }
+    if !again.isEmpty, !(try await makeAnew(message, for: again.map(\.recipient.mailbox), into: &composed)) {
+      tellings += again.map { Telling(audience: .postmaster, action: $0.action, recipient: $0.recipient) }
+    }
+    let untold = tellings.filter { $0.audience == .eventAlone }.map(\.recipient)
+    if !untold.isEmpty { composed.events.append(doubleBounce(untold, message)) }
     for action in DeliveryReport.Action.allCases {
       for audience in [Telling.Audience.sender, .postmaster] {
         let recipients = tellings.filter { $0.action == action && $0.audience == audience }.map(\.recipient)
@@ -65,22 +73,53 @@ struct ReportComposer {
     var generator = RandomSourceGenerator(random)
     let rendered = report.render(using: &generator)
 
-    let body = try store.beginBody()
-    if case .later(let written) = body.write(rendered.bytes) { await written() }
     let envelope = NewMessage(
       id: QueueID(acceptedAt: now, random: random.next()), reversePath: .null,
       recipients: targets.map { NewRecipient(address: $0.address, route: $0.route) },
       body: rendered.isEightBit ? .eightBitMIME : .sevenBit, usesSMTPUTF8: rendered.usesSMTPUTF8, receivedAt: now,
       expiresAt: now + giveUpAfter, prefix: ByteBuffer())
+    try await add(
+      rendered.bytes, envelope, into: &composed,
+      .reported(action, of: message.id, as: envelope.id, to: reader, recipients: recipients.count))
+  }
+
+  /// A report of ours that no way is found for because of its eight bits, once more without them. False where it can't
+  /// be had so.
+  private func makeAnew(
+    _ message: QueuedMessage, for readers: [Mailbox], into composed: inout Composed
+  ) async throws(StoreFault) -> Bool {
+    guard let reader = readers.first, message.size.bytes <= ReportComposer.maximumReportOctets,
+      let text = DeliveryReport.inSevenBits(try await stored(message))
+    else { return false }
+    var envelope = NewMessage(
+      id: QueueID(acceptedAt: now, random: random.next()), reversePath: .null, recipients: [], receivedAt: now,
+      expiresAt: now + giveUpAfter, prefix: ByteBuffer())
+    envelope.recipients = message.recipients.map(\.recipient).filter { readers.contains($0.address) }
+    try await add(
+      text, envelope, into: &composed,
+      .reported(.failed, of: message.id, as: envelope.id, to: reader, recipients: readers.count))
+    return true
+  }
+
+  private func add(
+    _ text: ByteBuffer, _ envelope: NewMessage, into composed: inout Composed, _ event: MailEvent
+  ) async throws(StoreFault) {
+    let body = try store.beginBody()
+    if case .later(let written) = body.write(text) { await written() }
     composed.reports.append(NewReport(message: envelope, body: body))
-    composed.events.append(
-      MailEvent(
-        .reported,
-        [
-          .init("id", .text(message.id.description)), .init("action", .text(action.rawValue)),
-          .init("to", .text(reader.description)), .init("report", .text(envelope.id.description)),
-          .init("recipients", .number(recipients.count)),
-        ]))
+    composed.events.append(event)
+  }
+
+  /// Empty where it is damaged.
+  private func stored(_ message: QueuedMessage) async throws(StoreFault) -> ByteBuffer {
+    var text = ByteBuffer()
+    do {
+      let body = try await store.openBody(of: message.id)
+      while var chunk = try await body.next() { text.writeBuffer(&chunk) }
+    } catch .corrupt {
+      text.clear()
+    }
+    return text
   }
 
   /// Who reads the report, and where it goes. A sender we can't route to has nobody but our postmaster.
@@ -161,4 +200,18 @@ struct ReportComposer {
 
 extension ReportComposer.Composed {
   func discard() { reports.forEach { $0.body.discard() } }
+}
+
+extension MailEvent {
+  fileprivate static func reported(
+    _ action: DeliveryReport.Action, of id: QueueID, as report: QueueID, to reader: Mailbox, recipients: Int
+  ) -> MailEvent {
+    MailEvent(
+      .reported,
+      [
+        .init("id", .text(id.description)), .init("action", .text(action.rawValue)),
+        .init("to", .text(reader.description)), .init("report", .text(report.description)),
+        .init("recipients", .number(recipients)),
+      ])
+  }
 }

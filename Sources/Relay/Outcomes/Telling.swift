@@ -12,8 +12,12 @@ struct Telling: Hashable, Sendable {
   /// Whether the sender wants to hear of it, or who else must. Source: RFC 3461 §5.2 and §6.1, RFC 5321 §6.1.
   enum Audience: Hashable, Sendable {
     case sender
-    /// The report itself could not be delivered: no sender is left to tell, so our postmaster is.
+    /// A report of ours could not be delivered: no sender is left to tell, so our postmaster is.
     case postmaster
+    /// The sender all the same: a report of ours with eight bits that can't go on is made anew without them.
+    case senderInSevenBits
+    /// Others' mail without a sender: an event says it, for who sends much of it would write to our postmaster.
+    case eventAlone
     case nobody
   }
 
@@ -33,7 +37,8 @@ struct Telling: Hashable, Sendable {
       return isWanted ? .sender : .nobody
     case .null:
       // Never a report about a report (RFC 5321 §4.5.5, §6.1).
-      return action == .failed && notify != .never ? .postmaster : .nobody
+      guard action == .failed, notify != .never else { return .nobody }
+      return message.isOwnReport ? .postmaster : .eventAlone
     }
   }
 }

@@ -126,8 +126,16 @@ extension QueueRunner {
     var told = DeliveryReport.Recipient(recipient.recipient.address, status: EnhancedStatusCode(.permanent, 0, 0))
     told.originalType = recipient.recipient.originalRecipient?.addressType
     told.originalAddress = recipient.recipient.originalRecipient?.address
-    let last = recipient.lastResult.map { " The last attempt ended with: \($0)" } ?? ""
+    // A server's words and no others: what failed here, and by which path, is not the sender's to know.
+    let last = recipient.lastResult.flatMap { $0.isReply ? " The last attempt ended with: \($0)" : nil } ?? ""
     told.explanation = "The operator of this mail system has given the message up.\(last)"
     return Telling(audience: audience, action: .failed, recipient: told)
+  }
+}
+
+extension String {
+  /// `450 4.2.0 not now (rcpt)`, as `DeliveryFault.description` writes a reply and nothing else.
+  fileprivate var isReply: Bool {
+    utf8.count > 3 && utf8.prefix(3).allSatisfy(\.isASCIIDigit) && utf8.dropFirst(3).first == UInt8(ascii: " ")
   }
 }

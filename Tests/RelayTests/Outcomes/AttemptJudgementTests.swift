@@ -1,6 +1,7 @@
 import MailMessage
 import MailQueue
 import MailSyntax
+import NIOCore
 import SMTPGrammar
 import SMTPSessions
 import Simulation
@@ -19,17 +20,19 @@ struct AttemptJudgementTests {
   static func judge(
     _ results: [RecipientResult], after age: Duration = .seconds(60), from sender: String? = "anna@example.com",
     notify: Notify? = nil, ending: Route.Ending = .finalDelivery, expiresAfter: Duration = .seconds(5 * 86_400),
-    wasCancelled: Bool = false, bodyIsCorrupt: Bool = false, canReport: Bool = true, delayReported: Bool = false,
+    isOwnReport: Bool = false, host: String = "mx.there.example", wasCancelled: Bool = false,
+    bodyIsCorrupt: Bool = false, canReport: Bool = true, delayReported: Bool = false,
     origin: HostOrigin = .configured
   ) throws -> AttemptJudgement {
     let recipients = results.indices.map { ("user\($0)@there.example", Fixture.alpha) }
-    var message = Fixture.queued(
-      try Fixture.message(1, from: sender, to: recipients, notify: notify, expiresAfter: expiresAfter))
+    var accepted = try Fixture.message(1, from: sender, to: recipients, notify: notify, expiresAfter: expiresAfter)
+    if isOwnReport { accepted.prefix.clear() }
+    var message = Fixture.queued(accepted)
     for index in message.recipients.indices { message.recipients[index].delayReported = delayReported }
     let attempt = Attempt(
       message: message, recipients: message.recipients,
       result: DeliveryResult(
-        host: "mx.there.example", tls: nil, outcomes: results.enumerated().map { ($0.offset, $0.element) }),
+        host: host, tls: nil, outcomes: results.enumerated().map { ($0.offset, $0.element) }),
       startedAt: Fixture.start + age, endedAt: Fixture.start + age + .seconds(1), ending: ending, origin: origin,
       wasCancelled: wasCancelled, bodyIsCorrupt: bodyIsCorrupt, canReport: canReport)
     var random = SplitMix(seed: 1)
@@ -141,9 +144,11 @@ struct AttemptJudgementTests {
     }
   }
 
-  @Test("what fails with a null sender goes to the postmaster, unless nobody wants to know")
+  @Test("a report of ours that fails goes to the postmaster, others' mail without a sender into an event (DSN-008)")
   func doubleBounce() throws {
-    #expect(try Self.judge([Self.fault(.rcpt, 550)], from: nil).tellings.map(\.audience) == [.postmaster])
+    let refused = [Self.fault(.rcpt, 550)]
+    #expect(try Self.judge(refused, from: nil, isOwnReport: true).tellings.map(\.audience) == [.postmaster])
+    #expect(try Self.judge(refused, from: nil).tellings.map(\.audience) == [.eventAlone])
     #expect(try Self.judge([Self.fault(.rcpt, 550)], from: nil, notify: .never).tellings.isEmpty)
   }
 
@@ -174,6 +179,23 @@ struct AttemptJudgementTests {
       }
     }
     #expect(try Self.judge([Self.fault(.rcpt, 550)]).tellings.first?.recipient.isOurs == false)
+  }
+
+  @Test(
+    "DSN-013: a report names a server by its domain name, and a place of this house not at all",
+    arguments: [
+      ("mx.there.example", "mx.there.example"), ("mx.there.example (192.0.2.1)", "mx.there.example (192.0.2.1)"),
+      ("lmtp.there.example:24 (192.0.2.1)", "lmtp.there.example (192.0.2.1)"),
+      ("lmtp.there.example:24", "lmtp.there.example"),
+      ("/run/dovecot/lmtp", nil), ("127.0.0.1:24", nil), ("127.0.0.1", nil), ("[::1]:24", nil), ("[192.0.2.1]", nil),
+      ("localhost:24", nil), ("localhost", nil), ("", nil), ("192.0.2.1:24, 192.0.2.2:24", nil),
+    ] as [(String, String?)])
+  func placeOfThisHouse(host: String, shown: String?) throws {
+    let refused = try #require(try Self.judge([Self.fault(.rcpt, 550)], host: host).tellings.first).recipient
+    #expect(refused.remoteHost == shown)
+    #expect(refused.remoteReply == "550 words that decide nothing")
+    let relayed = try Self.judge([.delivered("ok")], notify: .success, ending: .relayed, host: host).tellings.first
+    #expect(relayed?.recipient.remoteHost == shown)
   }
 
   @Test("a cancelled delivery leaves its recipients as they were, but keeps what was said for good")

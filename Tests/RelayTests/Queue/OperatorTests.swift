@@ -92,6 +92,34 @@ struct OperatorTests {
     #expect(text.text.contains("The operator of this mail system has given the message up."))
   }
 
+  @Test(
+    "an operator's bounce tells the sender a server's last words, and nothing of this house",
+    arguments: [
+      (RecipientResult.refused(.rcpt, 450), "The last attempt ended with: 450 "),
+      (.fault(DeliveryFault(stage: .write, cause: .local("/var/mail/secret is full"))), nil),
+      (.fault(DeliveryFault(stage: .connect, cause: .transport("/run/secret: no such file"))), nil),
+    ] as [(RecipientResult, String?)])
+  func bounceAfterAttempt(result: RecipientResult, shown: String?) throws {
+    let house = try QueueHarness()
+    let text = TextBox()
+    house.alpha.follow { ScriptedDeliverer.answer($0, result) }
+    house.local.follow { job in
+      await text.read(job)
+      return ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      try await house.submit(try Fixture.message(1))
+      await house.later(.seconds(1))
+      #expect(try await house.runner.bounce(Self.all, by: "root") == 1)
+      await house.later(.seconds(1))
+    }
+    let unwrapped = text.text.replacing(/\r\n +/, with: " ")
+    #expect(unwrapped.contains("The operator of this mail system has given the message up."))
+    #expect(unwrapped.contains(shown ?? "has given the message up."))
+    #expect(shown != nil || !unwrapped.contains("The last attempt"))
+    #expect(!unwrapped.contains("secret"))
+  }
+
   @Test("a hold outlives a failed delivery that was under way, and a success under way stands")
   func holdInFlight() throws {
     for succeeds in [true, false] {

@@ -85,8 +85,8 @@ struct QueueHarness: Sendable {
 
   /// Makes a message durable by the fast path, with a body that a report can return.
   @discardableResult
-  func submit(_ message: NewMessage) async throws -> QueuedMessage {
-    try await runner.commit(message, body: try body(), event: MailEvent(.accepted, []))
+  func submit(_ message: NewMessage, text: String = "Text.") async throws -> QueuedMessage {
+    try await runner.commit(message, body: try body(text), event: MailEvent(.accepted, []))
   }
 
   /// Makes a message durable without a word to the runner.
@@ -95,9 +95,9 @@ struct QueueHarness: Sendable {
     try await store.commit(message, body: try body(), event: MailEvent(.accepted, []))
   }
 
-  private func body() throws -> any BodyWriter {
+  private func body(_ text: String = "Text.") throws -> any BodyWriter {
     let body = try store.beginBody()
-    _ = body.write(ByteBuffer(string: "From: anna@example.com\r\nSubject: hello\r\n\r\nText.\r\n"))
+    _ = body.write(ByteBuffer(string: "From: anna@example.com\r\nSubject: hello\r\n\r\n\(text)\r\n"))
     return body
   }
 

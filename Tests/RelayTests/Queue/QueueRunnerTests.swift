@@ -4,6 +4,7 @@ import NIOCore
 import OrderedCollections
 import QueueModel
 import Relay
+import SMTPGrammar
 import SMTPSessions
 import Simulation
 import Testing
@@ -97,6 +98,27 @@ struct QueueRunnerTests {
         + "[\"c\"] Delivered-To: away@example.com\r\n\(received)")
   }
 
+  @Test("a mark of an alias outside ASCII makes its copy an international one, and no other (UTF8-003)")
+  func forwardedInternationally() throws {
+    let house = try QueueHarness()
+    let needs = TextBox()
+    house.alpha.follow { job in
+      let message = job.message.message
+      needs.add("\(job.recipients[0].recipient.address.localPart) \(message.usesSMTPUTF8) \(message.body.rawValue);")
+      return ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      var message = try Fixture.message(1, to: ["a", "b", "c"].map { ("\($0)@there.example", Fixture.alpha) })
+      message.recipients[1].forwardedFrom = try Mailbox("b\u{fc}cher@example.com")
+      message.recipients[2].forwardedFrom = try Mailbox("team@example.com")
+      try await house.submit(message)
+      await house.later(.seconds(1))
+      #expect(try await house.isEmpty())
+    }
+    #expect(needs.text == "a false 7BIT;b true 8BITMIME;c false 7BIT;")
+  }
+
+  // DSN-008, DSN-015
   @Test("a refused recipient is reported to the sender, in one transaction with the refusal")
   func reports() throws {
     let house = try QueueHarness()
@@ -104,6 +126,9 @@ struct QueueRunnerTests {
     let text = TextBox()
     house.local.follow { job in
       await text.read(job)
+      let report = job.message.message
+      #expect(report.reversePath == .null && report.reportContent == nil && report.envelopeID == nil)
+      #expect(job.recipients.allSatisfy { $0.recipient.notify == nil && $0.recipient.originalRecipient == nil })
       return ScriptedDeliverer.accept(job)
     }
     house.run { house in
@@ -136,6 +161,38 @@ struct QueueRunnerTests {
       #expect(house.events.kinds.filter { $0 == .doubleBounce }.count == 2)
       #expect(house.events.kinds.filter { $0 == .reported }.count == 2)
     }
+  }
+
+  @Test("a whole message of eight bits that can't come back is told of by its header, where that can (RET=FULL)")
+  func sevenBitReport() throws {
+    let house = try QueueHarness()
+    house.alpha.follow { ScriptedDeliverer.answer($0, .refused(.rcpt, 550)) }
+    let (text, refused) = (TextBox(), TextBox())
+    house.local.follow { job in
+      guard job.message.message.body == .eightBitMIME else {
+        await text.read(job)
+        return ScriptedDeliverer.accept(job)
+      }
+      await refused.read(job)
+      let cause = DeliveryFault.Cause.unsupported(EnhancedStatusCode(.permanent, 6, 3), "8BITMIME is not offered")
+      return ScriptedDeliverer.answer(job, .fault(DeliveryFault(stage: .mail, cause: cause)))
+    }
+    house.run { house in
+      var message = try Fixture.message(1)
+      (message.reportContent, message.body) = (.full, .eightBitMIME)
+      try await house.submit(message, text: "gr\u{fc}n")
+      await house.later(.seconds(1))
+      #expect(try await house.isEmpty())
+      // The sender both times, and no postmaster.
+      #expect(
+        house.local.visits.flatMap { $0.recipients.map(\.description) } == ["anna@example.com", "anna@example.com"])
+      #expect(house.events.kinds.filter { $0 == .reported }.count == 2)
+      #expect(!house.events.kinds.contains(.doubleBounce))
+    }
+    #expect(refused.text.contains("gr\u{fc}n"))
+    #expect(text.text.contains("Content-Type: text/rfc822-headers") && text.text.contains("Subject: hello"))
+    #expect(text.text.contains("Final-Recipient: rfc822; x@there.example"))
+    #expect(text.text.utf8.allSatisfy { $0 < 0x80 })
   }
 
   @Test("a sender that has no route is told of by the postmaster; without one the event is the end")
