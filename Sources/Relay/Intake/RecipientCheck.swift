@@ -7,7 +7,7 @@ import Synchronization
 
 /// Knows who lives at a domain: the server that takes its mail.
 public protocol RecipientAuthority: Sendable {
-  /// Bounded in time; never throws.
+  /// Never throws. It may take its time: who asks gives up at a moment of their own, and cancellation has to end it.
   func ask(about mailbox: Mailbox) async -> RecipientVerdict
 }
 
@@ -35,6 +35,11 @@ public final class RecipientCheck: Sendable {
   public static let existenceTime: Duration = .seconds(1_800)
   /// How long a mailbox that wasn't there is refused without asking: a new user's first mail waits no longer.
   public static let refusalTime: Duration = .seconds(60)
+  /// How long a mailbox that nobody could speak of is left alone: a client that goes on at once hears the same at once.
+  public static let silenceTime: Duration = .seconds(10)
+  /// How long one question may take in all, the wait for a connection included: a client waits 5 minutes for RCPT at
+  /// least (RFC 5321 §4.5.3.2.3), and a session that waits holds its place.
+  public static let questionTime: Duration = .seconds(30)
   /// Addresses whose answer is kept; the one answered longest ago makes room.
   public static let maximumAnswers = 20_000
   /// Sessions that wait for an answer at the same time; the next hears 451 at once.
@@ -99,7 +104,7 @@ public final class RecipientCheck: Sendable {
     case .wait(let turn): return await turn.value()
     case .ask: break
     }
-    let verdict = await authority.ask(about: mailbox)
+    let verdict = await answer(about: mailbox, until: now + RecipientCheck.questionTime)
     let answeredAt = clock.uptime
     let (others, fellSilent) = state.withLock { $0.take(verdict, on: mailbox, at: answeredAt) }
     for other in others { other.fulfil(verdict) }
@@ -113,6 +118,22 @@ public final class RecipientCheck: Sendable {
           ]))
     }
     return verdict
+  }
+
+  /// What the authority says, if it says it in time.
+  private func answer(about mailbox: Mailbox, until deadline: Uptime) async -> RecipientVerdict {
+    let (authority, clock) = (authority, clock)
+    return await withTaskGroup(of: RecipientVerdict?.self) { group in
+      group.addTask { await authority.ask(about: mailbox) }
+      group.addTask {
+        await clock.sleep(until: deadline)
+        return nil
+      }
+      let first = await group.next() ?? nil
+      // The other ends by this, and is waited for.
+      group.cancelAll()
+      return first ?? .unavailable("it didn't answer within \(RecipientCheck.questionTime.components.seconds) s")
+    }
   }
 }
 
@@ -132,6 +153,7 @@ extension RecipientCheck.State {
     case .exists: answers.set(.init(verdict: verdict, until: now + RecipientCheck.existenceTime), for: mailbox)
     case .refused: answers.set(.init(verdict: verdict, until: now + RecipientCheck.refusalTime), for: mailbox)
     case .unavailable(let reason):
+      answers.set(.init(verdict: verdict, until: now + RecipientCheck.silenceTime), for: mailbox)
       defer { isSilent = true }
       return (others, isSilent ? nil : reason)
     }

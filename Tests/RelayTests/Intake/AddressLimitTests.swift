@@ -4,7 +4,6 @@ import Relay
 import SMTPGrammar
 import SMTPSessions
 import Simulation
-import Synchronization
 import Testing
 
 @Suite("Limits of an address")
@@ -105,12 +104,4 @@ struct AddressLimitTests {
     clock.advance(.seconds(1))
     #expect(connect(stage, facts(guesser)) == 220)
   }
-}
-
-final class HandClock: MailClock {
-  private let moment = Mutex(Duration.zero)
-  var now: UTCInstant { UTCInstant(seconds: 1_795_351_810) + moment.withLock { $0 } }
-  var uptime: Uptime { Uptime(nanoseconds: 0) + moment.withLock { $0 } }
-  func sleep(until deadline: Uptime) async {}
-  func advance(_ duration: Duration) { moment.withLock { $0 += duration } }
 }

@@ -59,7 +59,7 @@ struct RecipientCheckTests {
     }
   }
 
-  @Test("an answer is kept for its time, and what could not be said is asked again")
+  @Test("an answer is kept for its time, and that nobody could say for a moment")
   func kept() async throws {
     let (authority, clock, events) = (Authority(), HandClock(), EventLog())
     let check = RecipientCheck(authority, route: Self.route, clock: clock, events: events)
@@ -70,9 +70,11 @@ struct RecipientCheckTests {
     #expect(await value(check.verdict(on: anna)) == .exists)
     #expect(await value(check.verdict(on: nobody)) == .refused(EnhancedStatusCode(.permanent, 1, 1)))
     #expect(await value(check.verdict(on: later)) == .unavailable("asleep"))
+    for mailbox in [anna, nobody, later] { #expect(isNow(check.verdict(on: mailbox))) }
+    clock.advance(RecipientCheck.silenceTime)
     #expect(isNow(check.verdict(on: anna)) && isNow(check.verdict(on: nobody)))
     #expect(!isNow(check.verdict(on: later)))
-    clock.advance(RecipientCheck.refusalTime)
+    clock.advance(RecipientCheck.refusalTime - RecipientCheck.silenceTime)
     #expect(isNow(check.verdict(on: anna)) && !isNow(check.verdict(on: nobody)))
     clock.advance(RecipientCheck.existenceTime - RecipientCheck.refusalTime)
     #expect(!isNow(check.verdict(on: anna)))
@@ -167,6 +169,28 @@ struct RecipientCheckTests {
     }
   }
 
+  @Test("a server that hangs is given up at the deadline of the question, by those too who wait for a connection")
+  func hanging() async throws {
+    let server = ScriptedServer { _, line in line.hasPrefix("RCPT") ? .nothing : ScriptedServer.agreeable(line) }
+    let (deliverer, clock) = (try deliverer(server), HandClock())
+    let check = RecipientCheck(deliverer, route: Self.route, clock: clock, events: EventLog())
+    let (far, count) = (try DomainName("far.example"), LMTPDeliverer.inquiryConnections + 3)
+    let verdicts = await withTaskGroup(of: RecipientVerdict.self) { group in
+      for number in 0..<count {
+        let mailbox = Mailbox(localPart: "a\(number)", domain: .name(far))
+        group.addTask { await value(check.verdict(on: mailbox)) }
+      }
+      while clock.sleepers < count { await Task.yield() }
+      clock.advance(RecipientCheck.questionTime)
+      return await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(verdicts == Array(repeating: .unavailable("it didn't answer within 30 s"), count: count))
+    #expect(server.connections.count <= LMTPDeliverer.inquiryConnections)
+    // Who asks again at once hears it at once.
+    #expect(isNow(check.verdict(on: try Mailbox("a0@far.example"))))
+    await deliverer.close()
+  }
+
   @Test("a connection that died idle is replaced, and a server that isn't there says nothing of the recipient")
   func lost() async throws {
     let isGone = Mutex(false)
@@ -190,7 +214,7 @@ struct RecipientCheckTests {
   @Test("RCPT waits for the answer on every listener", arguments: [ListenerRole.relay, .submissions])
   func recipient(_ role: ListenerRole) async throws {
     let authority = Authority()
-    let stage = try IntakeStage(role, asking: authority)
+    let stage = try IntakeStage(role, asking: authority, clock: HandClock())
     await stage.enter()
     #expect(await stage.say("MAIL FROM:<alice@example.com>\r\n").hasPrefix("250"))
     let said = await stage.say(
