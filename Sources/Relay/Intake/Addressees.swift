@@ -1,7 +1,6 @@
 import MailMessage
 import MailQueue
 import MailSyntax
-import NIOCore
 import SMTPGrammar
 import SMTPSessions
 
@@ -9,6 +8,9 @@ import SMTPSessions
 struct Addressees {
   /// Addresses of one message behind all its aliases.
   static let maximum = 10_000
+  /// Targets looked at on the way there, those that are there already as well: this is done between two reads of a loop
+  /// that serves other sessions too.
+  static let maximumSteps = 100_000
 
   /// Each once. Empty where every recipient is a loop.
   private(set) var recipients: [NewRecipient] = []
@@ -16,6 +18,8 @@ struct Addressees {
   private(set) var expanded: [NewRecipient] = []
   /// Aliases that lead elsewhere and that this message has been to before.
   private(set) var looping: [NewRecipient] = []
+  /// There are more than may be; those here are the first.
+  private(set) var isBeyondBounds = false
   private var places: [ResolvedRecipient: Place] = [:]
 
   private struct Place {
@@ -25,14 +29,22 @@ struct Addressees {
 
   /// Nil where a recipient that was accepted has no way any more: the configuration has changed since.
   init?(_ recipients: [Transaction.Recipient], by routing: Routing, reach: RoutingReach, marks: LoopMarks) {
+    var followed: Set<Mailbox> = []
+    var steps = 0
     for recipient in recipients {
       guard case .deliver(let targets) = routing.route(recipient.path, reach: reach) else { return nil }
-      guard let alias = routing.alias(recipient.path) else {
+      let alias = routing.alias(recipient.path)
+      // An alias that is named again says nothing new.
+      if let alias, !followed.insert(alias).inserted { continue }
+      steps += targets.count
+      guard steps <= Addressees.maximumSteps, self.recipients.count <= Addressees.maximum else { break }
+      if let alias {
+        add(targets, of: alias, recipient, by: routing, marks)
+      } else {
         for target in targets { add(target, recipient.parameters, forwardedFrom: nil, isDirect: true) }
-        continue
       }
-      add(targets, of: alias, recipient, by: routing, marks)
     }
+    isBeyondBounds = steps > Addressees.maximumSteps || self.recipients.count > Addressees.maximum
   }
 
   private mutating func add(
@@ -150,29 +162,4 @@ struct LoopMarks {
 extension Mailbox {
   /// As our domains know an address: without ASCII case.
   fileprivate var folded: Mailbox { Mailbox(localPart: localPart.lowercasedASCII(), domain: domain) }
-}
-
-extension Intake {
-  /// Puts into the queue what senders are told of a message that has just come in. No 250 is said before.
-  func tell(
-    _ tellings: [Telling], of message: QueuedMessage, header: ByteBuffer, events: [MailEvent], reception: Reception
-  ) async throws(StoreFault) {
-    guard !tellings.isEmpty || !events.isEmpty else { return }
-    var composer = ReportComposer(
-      store: store, routing: reception.routing, random: random, hostName: reception.hostName,
-      giveUpAfter: reception.giveUpAfter, now: clock.now)
-    // The message may have gone already.
-    composer.header = header
-    let composed = try await composer.compose(tellings, of: message)
-    do throws(StoreFault) {
-      for report in composed.reports {
-        let size = ByteCount(report.message.prefix.readableBytes + report.body.size.bytes)
-        _ = try await commit(report.message, report.body, .accepted(report.message, size: size))
-      }
-      try await store.record([], of: message.id, reports: [], events: events + composed.events)
-    } catch {
-      composed.discard()
-      throw error
-    }
-  }
 }

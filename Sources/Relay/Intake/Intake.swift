@@ -16,7 +16,7 @@ public final class Intake: ServerConduct {
   /// Makes a message durable and sets it on its way.
   let commit: Commit
   private let authenticator: Authenticator
-  private let events: any EventSink
+  let events: any EventSink
   private let lists: DNSListCheck?
   private let state: Mutex<State>
 

@@ -73,6 +73,7 @@ final class IntakeSink: BodySink {
     let (tellings, told, header) = (
       addressees.tellings(of: message, at: receivedAt), addressees.events(of: id), header ?? prefix
     )
+    let awaited = QueuedMessage(accepting: message, bodySize: writer.size)
     let event = MailEvent.accepted(
       message, size: ByteCount(prefix.readableBytes + writer.size.bytes), session,
       findings: findings + content.findings(declaresEightBit: declaresEightBit))
@@ -81,9 +82,16 @@ final class IntakeSink: BodySink {
     return .later {
       defer { intake.memory.give(back: octets) }
       do throws(StoreFault) {
-        // Law 1: there is no way to the 250 but through the commit.
-        let queued = try await intake.commit(message, writer, event)
-        try await intake.tell(tellings, of: queued, header: header, events: told, reception: reception)
+        let reports = try await intake.compose(tellings, of: awaited, header: header, reception: reception)
+        do throws(StoreFault) {
+          // Law 1: there is no way to the 250 but through the commit.
+          _ = try await intake.commit(message, writer, event)
+        } catch {
+          reports.discard()
+          throw error
+        }
+        // And no way back from it: the message is on its way.
+        await intake.tell(reports, of: id, events: told)
         return Reply(250, EnhancedStatusCode(.success, 0, 0), "queued as \(id)")
       } catch {
         writer.discard()
@@ -130,7 +138,7 @@ final class IntakeSink: BodySink {
       prefix = received.bytes
       for field in added { field.write(into: &prefix) }
       let keptHeader = store(removed.isEmpty ? header.bytes : header.removing(removed))
-      content.beginBody()
+      content.beginBody(of: header, watchesParts: transaction.parameters.usesSMTPUTF8)
       switch keptHeader {
       case .now: return store(rest)
       case .later(let wait):
@@ -211,18 +219,23 @@ final class IntakeSink: BodySink {
       let addressees = Addressees(
         transaction.recipients, by: reception.routing, reach: intake.reach(of: session), marks: LoopMarks(header))
     else { return .routingChanged }
-    guard addressees.recipients.count <= Addressees.maximum else { return .tooManyTargets }
-    guard !addressees.recipients.isEmpty else { return .mailLoop }
+    guard !addressees.isBeyondBounds else { return .tooManyTargets }
+    // Who says so on 25 may be anybody, and so may the sender that a report would go to: there one loop is the whole
+    // message's. A user who logged in is told of it, and the others get the message.
+    guard !addressees.recipients.isEmpty, session.role.isSubmission || addressees.looping.isEmpty else {
+      return .mailLoop
+    }
     if addressees.mayBeTold { self.header = header.bytes }
     self.addressees = addressees
     return nil
   }
 
-  /// UTF8-003: MAIL's SMTPUTF8 is kept where anything is outside ASCII. A client that says it for plain mail must not
-  /// have that refused further on; whether eight bits of the body stand in a part's header isn't looked for.
+  /// UTF8-003: MAIL's SMTPUTF8 is kept where the envelope or a header is outside ASCII (RFC 6531 §3.4), that of a part
+  /// included. A client that says it for all its mail must not have the rest refused further on; for the body 8BITMIME
+  /// is enough.
   private func needsSMTPUTF8(for recipients: [NewRecipient]) -> Bool {
     transaction.parameters.usesSMTPUTF8
-      && (content.isEightBit || !transaction.reversePath.isASCII || !recipients.allSatisfy(\.address.isASCII)
+      && (content.hasEightBitHeader || !transaction.reversePath.isASCII || !recipients.allSatisfy(\.address.isASCII)
         || prefix.readableBytesView.contains { $0 >= 0x80 })
   }
 

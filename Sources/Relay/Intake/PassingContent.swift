@@ -7,13 +7,24 @@ import NIOCore
 /// session, which is the only way to this sink. What is left is one OR over the octets, at the speed of memory.
 struct PassingContent: Hashable, Sendable {
   private(set) var isEightBit = false
+  private var isHeaderEightBit = false
   private var hasEightBitBody = false
+  private var partHeaders: PartHeaderWatch?
   /// The last two octets.
   private var tail: UInt16 = 0
   private var isBody = false
 
+  /// Of the message, or of one of its parts where those are watched.
+  var hasEightBitHeader: Bool { isHeaderEightBit || partHeaders?.isEightBit == true }
+
   /// The header section has gone by.
-  mutating func beginBody() { isBody = true }
+  ///
+  /// - Parameter watchesParts: somebody will ask for eight bits in the headers of parts.
+  mutating func beginBody(of header: HeaderSection, watchesParts: Bool) {
+    isBody = true
+    isHeaderEightBit = isEightBit
+    if watchesParts { partHeaders = PartHeaderWatch(header) }
+  }
 
   mutating func watch(_ bytes: ByteBuffer) {
     let holdsEightBit = bytes.withUnsafeReadableBytes { octets in
@@ -23,6 +34,7 @@ struct PassingContent: Hashable, Sendable {
     }
     isEightBit = isEightBit || holdsEightBit
     hasEightBitBody = hasEightBitBody || (isBody && holdsEightBit)
+    if isBody { partHeaders?.watch(bytes.readableBytesView) }
     for octet in bytes.readableBytesView.suffix(2) { tail = tail << 8 | UInt16(octet) }
   }
 

@@ -78,7 +78,7 @@ struct SmarthostDelivererTests {
   }
 
   @Test(
-    "DSN-004, DSN-005: what the sender asked for is passed on octet by octet where DSN is offered, and nowhere else",
+    "DSN-004, DSN-005: what the sender asked for is passed on where DSN is offered, its case too, and nowhere else",
     arguments: [true, false])
   func reportsPassedOn(isOffered: Bool) async throws {
     let server = ScriptedServer { _, line in ScriptedServer.agreeable(line, ehlo: isOffered ? ["DSN"] : []) }

@@ -4,6 +4,7 @@ import QueueModel
 import Relay
 import SMTPGrammar
 import SMTPSessions
+import Simulation
 import Testing
 
 @Suite("Addressees")
@@ -14,14 +15,14 @@ struct AddresseesTests {
   /// Sends one message on port 25, each RCPT with its parameters; the answer to the end of its data.
   private func send(
     _ stage: IntakeStage, to recipients: [String], mail: String = "", from: String = "<x@there.example>",
-    header: String = ""
+    header: String = "", head: String = head
   ) async -> String {
     guard await stage.say("MAIL FROM:\(from)\(mail)\r\n").hasPrefix("250") else { return "MAIL refused" }
     for recipient in recipients {
       guard await stage.say("RCPT TO:\(recipient)\r\n").hasPrefix("250") else { return "RCPT refused" }
     }
     guard await stage.say("DATA\r\n").hasPrefix("354") else { return "DATA refused" }
-    return await stage.say("\(header)\(Self.head)\r\nText.\r\n.\r\n")
+    return await stage.say("\(header)\(head)\r\nText.\r\n.\r\n")
   }
 
   private func enter(_ role: ListenerRole = .relay) async throws -> IntakeStage {
@@ -30,7 +31,8 @@ struct AddresseesTests {
     return stage
   }
 
-  @Test("what the sender asked of reports reaches the queue as it was said (RFC 3461 §4)")
+  // DSN-004: NOTIFY's occasions are a set here, and xtext is undone; spelled anew they mean the same.
+  @Test("what the sender asked of reports reaches the queue as it was meant (RFC 3461 §4)")
   func kept() async throws {
     let stage = try await enter()
     let said = await send(
@@ -65,6 +67,66 @@ struct AddresseesTests {
     #expect(try await stage.queued().count == 1, "nothing is reported yet")
   }
 
+  @Test(
+    "a message that was taken is 250 even where its report can't be written, and an alarm says which",
+    arguments: [StoreFault.spaceLow, .unavailable(reason: "no descriptor"), .stopped(reason: "sync")])
+  func lostReport(_ fault: StoreFault) async throws {
+    let stage = try await enter()
+    stage.refusals.set([nil, fault])
+    #expect(await send(stage, to: ["<team@example.com> NOTIFY=SUCCESS"]).hasPrefix("250 2.0.0 queued"))
+    let queued = try await stage.queued()
+    #expect(queued.map(\.message.message.reversePath.description) == ["<x@there.example>"])
+    let alarm = try #require(stage.events.events.first { $0.kind == .alarm })
+    #expect(alarm["what"] == .text("report-not-written"))
+    #expect(alarm["id"] == .text(queued[0].message.id.description))
+    guard case .text(let reason)? = alarm["reason"] else {
+      Issue.record("the alarm gives no reason")
+      return
+    }
+    #expect(reason.hasPrefix("the report to x@there.example is lost: "))
+    #expect(
+      try await stage.store.events(of: queued[0].message.id).map(\.event.kind) == [.accepted],
+      "what was not written is not said to be reported")
+    #expect(stage.memory.octetsInUse == 0)
+  }
+
+  @Test("a message that isn't taken leaves no report behind")
+  func refusedBeforeReport() async throws {
+    let stage = try await enter()
+    stage.refusals.set([.spaceLow])
+    #expect(await send(stage, to: ["<team@example.com> NOTIFY=SUCCESS"]).hasPrefix("452 4.3.1 "))
+    #expect(try await stage.queued().isEmpty)
+    #expect(stage.events.events.allSatisfy { $0.kind != .alarm })
+  }
+
+  @Test("two spellings of one look are two recipients of a foreign domain, and both get the message")
+  func accents() async throws {
+    let stage = try await enter(.submissions)
+    let both = ["jos\u{e9}@elsewhere.example", "jose\u{301}@elsewhere.example"]
+    let said = await send(
+      stage, to: both.map { "<\($0)>" }, mail: " SMTPUTF8", from: "<alice@example.com>",
+      head: "From: alice@example.com\r\n")
+    #expect(said.hasPrefix("250 "))
+    let recipients = try #require(try await stage.queued().first?.message.recipients)
+    #expect(
+      recipients.map { Array($0.recipient.address.localPart.utf8) } == both.map { Array($0.utf8.prefix { $0 != 0x40 }) }
+    )
+  }
+
+  @Test("an alias that is named again is followed once, and told of once")
+  func namedTwice() async throws {
+    let stage = try await enter()
+    #expect(
+      await send(stage, to: ["<team@example.com> NOTIFY=SUCCESS", "<TEAM+x@example.com> NOTIFY=SUCCESS,DELAY"])
+        .hasPrefix("250 "))
+    let queued = try await stage.queued()
+    let message = try #require(queued.first { $0.message.message.reversePath != .null }).message.message
+    #expect(message.recipients.map(\.notify) == [.never, .never])
+    let report = try #require(queued.first { $0.message.message.reversePath == .null })
+    #expect(report.text.matches(of: /Final-Recipient/).count == 1)
+  }
+
+  // DSN-008: the report has no sender, asks for no reports, and returns nothing. DSN-015: its RCPT is the sender.
   @Test("an alias with several targets is told as expanded, and no success behind it (RFC 3461 §5.2.7.3)")
   func severalTargets() async throws {
     let stage = try await enter()
@@ -79,6 +141,10 @@ struct AddresseesTests {
     #expect(message.recipients.map(\.originalRecipient?.address) == ["t@x.example", "t@x.example"])
     let report = try #require(queued.first { $0.message.message.reversePath == .null })
     #expect(report.message.recipients.map(\.recipient.address.description) == ["x@there.example"])
+    #expect(report.message.message.reportContent == nil && report.message.message.envelopeID == nil)
+    #expect(report.message.recipients.map(\.recipient.notify) == [nil])
+    #expect(report.message.recipients.map(\.recipient.originalRecipient) == [nil])
+    #expect(report.message.message.isOwnReport && !message.isOwnReport)
     for part in [
       "Action: expanded", "Final-Recipient: rfc822; team@example.com", "Original-Recipient: rfc822; t@x.example",
       "Original-Envelope-ID: e7", "Subject: hello", "Status: 2.0.0",
@@ -167,11 +233,23 @@ struct AddresseesTests {
     }
   }
 
-  @Test("where only some recipients are a loop, those fail into a report and the others get the message")
-  func loopBeside() async throws {
+  @Test("DSN-017: on 25 one loop refuses the whole message, for the sender that a report would go to may be forged")
+  func forgedLoop() async throws {
     let stage = try await enter()
     let said = await send(
-      stage, to: ["<away@example.com>", "<bob@example.com>"], header: "Delivered-To: away@example.com\r\n")
+      stage, to: ["<away@example.com>", "<bob@example.com>"], from: "<victim@there.example>",
+      header: "Delivered-To: away@example.com\r\n")
+    #expect(said.hasPrefix("554 5.4.6 mail loop"))
+    #expect(try await stage.queued().isEmpty)
+    #expect(stage.memory.octetsInUse == 0)
+  }
+
+  @Test("where only some of a user's recipients are a loop, those fail into a report and the others get the message")
+  func loopBeside() async throws {
+    let stage = try await enter(.submissions)
+    let said = await send(
+      stage, to: ["<away@example.com>", "<bob@example.com>"], from: "<x@alice.example>",
+      header: "Delivered-To: away@example.com\r\n", head: "From: x@alice.example\r\n")
     #expect(said.hasPrefix("250 "))
     let queued = try await stage.queued()
     let message = try #require(queued.first { $0.message.message.reversePath != .null })

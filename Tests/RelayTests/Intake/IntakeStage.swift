@@ -17,6 +17,8 @@ final class IntakeStage {
   let intake: Intake
   let events = EventLog()
   let memory: MemoryBudget
+  /// What the next commits are refused with; nil takes one.
+  let refusals = Refusals()
   private let wire = Wire()
   private let connection: ServerConnection
 
@@ -60,8 +62,9 @@ final class IntakeStage {
         directory: users, verifier: verifier, decoyHash: PasswordHash(encoded: "decoy")!, clock: clock,
         keys: .init(recentPasswords: Secret("a"), scramDecoys: Secret("b"))),
       clock: clock, random: random, memory: memory, events: events, lists: lists,
-      commit: { [store] message, body, event throws(StoreFault) in
-        try await store.commit(message, body: body, event: event)
+      commit: { [store, refusals] message, body, event throws(StoreFault) in
+        if let refusal = refusals.next() { throw refusal }
+        return try await store.commit(message, body: body, event: event)
       })
     connection = ServerConnection(
       wire: wire,
@@ -140,6 +143,12 @@ final class IntakeStage {
   func noted(_ key: String) -> [String] {
     guard case .text(let text)? = events.events.last(where: { $0.kind == .accepted })?[key] else { return [] }
     return text.split(separator: ",").map(String.init)
+  }
+
+  final class Refusals: Sendable {
+    private let waiting = Mutex<[StoreFault?]>([])
+    func set(_ refusals: [StoreFault?]) { waiting.withLock { $0 = refusals } }
+    func next() -> StoreFault? { waiting.withLock { $0.isEmpty ? nil : $0.removeFirst() } }
   }
 
   private final class Wire: SMTPSessions.Wire {

@@ -171,6 +171,49 @@ struct IntakeTests {
     #expect(try await stage.queued().first?.message.message.usesSMTPUTF8 == row.isNeeded)
   }
 
+  @Test(
+    "UTF8-003: for eight bits of the body 8BITMIME is enough; those in a part's header need SMTPUTF8",
+    arguments: [
+      ("text/plain; charset=utf-8", "gr\u{fc}n\r\n", false),
+      ("text/plain", "--x\r\nSubject: gr\u{fc}n\r\n", false),
+      ("multipart/mixed; boundary=x", "--x\r\nContent-Type: text/plain\r\n\r\ngr\u{fc}n\r\n--x--\r\n", false),
+      ("Multipart/Mixed;\r\n boundary=x", "--x\r\nContent-Disposition: inline;\r\n filename=gr\u{fc}n\r\n\r\n", true),
+      ("multipart/mixed; boundary=x", "--x\r\n\r\nbye\r\n-- \r\nJ\u{f6}rg\r\n--x--\r\n", false),
+      ("multipart/mixed; boundary=x", "--x\r\n\r\nbye\r\n--J\u{f6}rg\r\nM\u{fc}ller\r\n--x--\r\n", false),
+      ("message/rfc822", "Subject: gr\u{fc}n\r\n\r\nx\r\n", true),
+      ("message/rfc822", "Subject: x\r\n\r\ngr\u{fc}n\r\n", false),
+      ("multipart/mixed; boundary=x", "--x\r\nContent-Type:\r\n Message/Global\r\n\r\nTo: \u{fc}\r\n\r\n", true),
+      ("multipart/mixed; boundary=x", "--x\r\nContent-Type: text/x\r\n\r\nTo: \u{fc}\r\n\r\n", false),
+      ("multipart/digest; boundary=x", "--x\r\n\r\nTo: \u{fc}\r\n\r\n", true),
+      ("multipart/digest; boundary=x", "--x\r\n\r\nTo: x\r\n\r\n\u{fc}\r\n", false),
+    ])
+  func eightBitParts(type: String, body: String, isNeeded: Bool) async throws {
+    for piece in [1, 7, 4_096] {
+      let stage = try IntakeStage(.relay)
+      await stage.enter()
+      _ = await stage.say("MAIL FROM:<a@there.example> SMTPUTF8 BODY=8BITMIME\r\nRCPT TO:<bob@example.com>\r\nDATA\r\n")
+      var rest = Array("From: a@there.example\r\nContent-Type: \(type)\r\n\r\n\(body).\r\n".utf8)[...]
+      var said = ""
+      while !rest.isEmpty {
+        said += await stage.say(Array(rest.prefix(piece)))
+        rest = rest.dropFirst(piece)
+      }
+      #expect(said.hasPrefix("250 "), "\(said)")
+      let message = try #require(try await stage.queued().first?.message.message)
+      #expect(message.usesSMTPUTF8 == isNeeded, "\(type) in pieces of \(piece)")
+      #expect(message.body == .eightBitMIME)
+    }
+  }
+
+  @Test("UTF8-002: eight bits in the header of relayed mail that came without SMTPUTF8 go on as they came, unjudged")
+  func undeclaredEightBitHeader() async throws {
+    let stage = try IntakeStage(.relay)
+    await stage.enter()
+    #expect(await stage.submit(Array("From: a@there.example\r\nSubject: gr\u{fc}n\r\n\r\nx".utf8)).hasPrefix("250 "))
+    let message = try #require(try await stage.queued().first?.message.message)
+    #expect(!message.usesSMTPUTF8 && message.body == .eightBitMIME)
+  }
+
   @Test("an acceptance names each defect once, ten at the most, and counts the others")
   func boundedFindings() async throws {
     let stage = try IntakeStage(.relay)
