@@ -99,18 +99,32 @@ public struct ReceivedHop: Hashable, Sendable {
   /// The first address in the brackets of a comment, or a comment that is one.
   static func address(in comments: [String]) -> IPAddress? {
     for comment in comments {
-      if let address = IPAddress(comment.prefix(45)) { return address }
-      var rest = Substring(comment)
+      var rest = ReceivedHop.seen(comment)
+      if let address = IPAddress(rest.prefix(45)) { return address }
       while let open = rest.firstIndex(of: "["), let close = rest[open...].firstIndex(of: "]") {
-        let before = rest[..<open].lowercased()
         let inside = rest[rest.index(after: open)..<close]
         rest = rest[rest.index(after: close)...]
-        // What follows is the peer's word: (EHLO [127.0.0.1]), helo=[10.0.0.1].
-        if before.hasSuffix("helo=") || before.hasSuffix("helo ") || before.hasSuffix("ehlo ") { continue }
         if let address = ReceivedHop.address(literal: inside) { return address }
       }
     }
     return nil
+  }
+
+  /// A comment up to where its writer repeats what the peer called itself, `HELO x[127.0.0.1]` or `helo=[10.0.0.1]`:
+  /// the rest is the peer's word, whatever it looks like.
+  static func seen(_ comment: String) -> Substring {
+    let octets = comment.utf8
+    var isWordStart = true
+    for index in octets.indices {
+      if isWordStart {
+        let word = octets[index...].prefix(5).map(\.lowercasedASCII)
+        if ["helo ", "helo=", "ehlo ", "ehlo="].contains(where: { word.elementsEqual($0.utf8) }) {
+          return comment[..<index]
+        }
+      }
+      isWordStart = !octets[index].isASCIIAlphanumeric && octets[index] != 0x2d && octets[index] != 0x2e
+    }
+    return comment[...]
   }
 
   /// `192.0.2.1`, `IPv6:2001:db8::1`, `2001:db8::1%eth0`.
@@ -128,10 +142,10 @@ extension ReceivedHop.Sender {
   init?(_ trace: ReceivedTrace, _ software: ReceivedSoftware?) {
     guard let from = trace.clause("from") else { return nil }
     address = ReceivedHop.address(in: from.comments)
-    isLocalSocket = from.comments.contains { $0.hasSuffix("[local]") }
+    isLocalSocket = from.comments.contains { ReceivedHop.seen($0).hasSuffix("[local]") }
     for comment in from.comments {
       if let said = ReceivedHop.Sender.greeting(in: comment) { greeting = greeting ?? said }
-      if foundName == nil, let found = ReceivedHop.Sender.foundName(in: comment) { foundName = found }
+      if foundName == nil, let found = ReceivedHop.Sender.foundName(in: ReceivedHop.seen(comment)) { foundName = found }
     }
     let isLiteral = from.value.hasPrefix("[")
     if let literal = isLiteral ? ReceivedHop.address(literal: from.value.dropFirst().prefix { $0 != "]" }) : nil,
@@ -160,7 +174,7 @@ extension ReceivedHop.Sender {
   }
 
   /// `name [192.0.2.1]`: the name that the receiver found.
-  private static func foundName(in comment: String) -> String? {
+  private static func foundName(in comment: Substring) -> String? {
     guard let open = comment.firstIndex(of: "["), open > comment.startIndex else { return nil }
     var name = comment[..<open].trimmed
     if name.last == "." { name.removeLast() }
