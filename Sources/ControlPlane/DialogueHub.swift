@@ -15,18 +15,22 @@ public final class DialogueHub: DialogueWatch {
   public static let maximumEarlyLines = 64
   /// Sessions that are remembered while somebody watches: the newest.
   public static let maximumSessions = 4_096
-  /// Octets of one line.
+  /// Octets of one line's text.
   public static let maximumLineOctets = 1_000
+  /// Octets of all early lines together: strangers fill them. Where they are more, the oldest sessions forget theirs.
+  public static let maximumEarlyOctets = 16 << 20
 
   private let clock: any MailClock
   private let watching = Atomic<Int>(0)
   private let outgoing = Atomic<UInt64>(0)
   private let state = Mutex(State())
 
-  private struct State {
+  fileprivate struct State {
     var lastWatcher = 0
     var watchers: OrderedDictionary<Int, Watcher> = [:]
     var sessions: OrderedDictionary<String, Session> = [:]
+    /// Of all sessions' early lines.
+    var earlyOctets = 0
   }
 
   fileprivate struct Watcher {
@@ -37,6 +41,7 @@ public final class DialogueHub: DialogueWatch {
 
   fileprivate struct Session {
     var early: Deque<WatchedLine> = []
+    var earlyOctets = 0
     var earlyOmitted = 0
     /// By watcher, the conditions that aren't met yet.
     var missing: [Int: DialogueFilter.Conditions] = [:]
@@ -70,16 +75,21 @@ public final class DialogueHub: DialogueWatch {
         for early in record.early { state.watchers[number]?.take(early) }
         state.watchers[number]?.take(seen)
       }
+      state.earlyOctets -= record.earlyOctets
       record.keep(seen)
       if state.sessions[session.name] == nil, state.sessions.count >= DialogueHub.maximumSessions {
-        state.sessions.removeFirst()
+        state.earlyOctets -= state.sessions.removeFirst().value.earlyOctets
       }
       state.sessions[session.name] = record
+      state.earlyOctets += record.earlyOctets
+      if state.earlyOctets > DialogueHub.maximumEarlyOctets { state.forgetEarlyLines() }
     }
   }
 
   public func ended(_ session: DialogueSession) {
-    state.withLock { state in _ = state.sessions.removeValue(forKey: session.name) }
+    state.withLock { state in
+      state.earlyOctets -= state.sessions.removeValue(forKey: session.name)?.earlyOctets ?? 0
+    }
   }
 
   // MARK: For watchers
@@ -113,6 +123,7 @@ public final class DialogueHub: DialogueWatch {
       watching.store(state.watchers.count, ordering: .relaxed)
       if state.watchers.isEmpty {
         state.sessions = [:]
+        state.earlyOctets = 0
       } else {
         for name in state.sessions.keys { state.sessions[name]?.missing[watcher] = nil }
       }
@@ -121,6 +132,17 @@ public final class DialogueHub: DialogueWatch {
 
   /// For tests of the bounds.
   var rememberedSessions: Int { state.withLock { $0.sessions.count } }
+  var earlyOctets: Int { state.withLock { $0.earlyOctets } }
+}
+
+extension DialogueHub.State {
+  /// The oldest sessions' first, and half of all, so that it isn't done again for the next line.
+  fileprivate mutating func forgetEarlyLines() {
+    for index in sessions.values.indices where earlyOctets > DialogueHub.maximumEarlyOctets / 2 {
+      earlyOctets -= sessions.values[index].earlyOctets
+      sessions.values[index].forget()
+    }
+  }
 }
 
 extension DialogueHub.Watcher {
@@ -137,10 +159,17 @@ extension DialogueHub.Watcher {
 extension DialogueHub.Session {
   fileprivate mutating func keep(_ line: WatchedLine) {
     if early.count >= DialogueHub.maximumEarlyLines {
-      early.removeFirst()
+      earlyOctets -= early.removeFirst().octets
       earlyOmitted += 1
     }
     early.append(line)
+    earlyOctets += line.octets
+  }
+
+  fileprivate mutating func forget() {
+    earlyOmitted += early.count
+    early = []
+    earlyOctets = 0
   }
 }
 
@@ -164,7 +193,7 @@ public struct WatchedLine: Hashable, Sendable, Codable {
       case .incoming(let role): role.rawValue
       case .outgoing: "outgoing"
       }
-    peer = String(session.peer.prefix(255))
+    peer = String(decoding: session.peer.utf8.prefix(255), as: UTF8.self)
     kind =
       switch line.kind {
       case .sent: "sent"
@@ -172,10 +201,14 @@ public struct WatchedLine: Hashable, Sendable, Codable {
       case .note: "note"
       }
     tls = line.isEncrypted
+    // By octets: one Character may be of any length.
     text =
       line.text.utf8.count > DialogueHub.maximumLineOctets
-      ? String(line.text.prefix(DialogueHub.maximumLineOctets / 4)) + "…" : line.text
+      ? String(decoding: line.text.utf8.prefix(DialogueHub.maximumLineOctets / 4), as: UTF8.self) + "…" : line.text
   }
+
+  /// What it holds in memory, about.
+  fileprivate var octets: Int { session.utf8.count + peer.utf8.count + text.utf8.count + MemoryLayout<Self>.size }
 
   /// `~> 250 2.1.0 OK`
   public var shown: String {

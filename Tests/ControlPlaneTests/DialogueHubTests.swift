@@ -90,6 +90,37 @@ struct DialogueHubTests {
       hub.take(DialogueHub.maximumWatchers).lines.allSatisfy { $0.text.utf8.count <= DialogueHub.maximumLineOctets })
   }
 
+  @Test("the early lines of all sessions together are bounded: the oldest sessions forget theirs, and say so")
+  func earlyOctets() throws {
+    let watcher = try #require(hub.begin(DialogueFilter(domain: "b.example")))
+    let line = String(repeating: "x", count: DialogueHub.maximumLineOctets)
+    let sessions = 2 * DialogueHub.maximumEarlyOctets / (DialogueHub.maximumEarlyLines * DialogueHub.maximumLineOctets)
+    #expect(sessions < DialogueHub.maximumSessions)
+    for number in 0..<sessions {
+      for _ in 0..<DialogueHub.maximumEarlyLines { say(line, in: session("s\(number)")) }
+      #expect(hub.earlyOctets <= DialogueHub.maximumEarlyOctets)
+    }
+    #expect(hub.earlyOctets > DialogueHub.maximumEarlyOctets / 4)
+    #expect(hub.rememberedSessions == sessions)
+    say("RCPT TO:<bob@b.example>", in: session("s0"))
+    let oldest = hub.take(watcher)
+    #expect(oldest.lines.map(\.text) == ["RCPT TO:<bob@b.example>"])
+    #expect(oldest.lost == DialogueHub.maximumEarlyLines)
+    say("RCPT TO:<bob@b.example>", in: session("s\(sessions - 1)"))
+    #expect(hub.take(watcher).lost == 0)
+    for number in 0..<sessions { hub.ended(session("s\(number)")) }
+    #expect(hub.earlyOctets == 0)
+    hub.end(watcher)
+  }
+
+  @Test("a line is cut by octets, however long its Characters are")
+  func longCharacters() throws {
+    let watcher = try #require(hub.begin(DialogueFilter()))
+    say("a" + String(repeating: "\u{301}", count: 5_000), in: session("s"))
+    #expect(hub.take(watcher).lines.allSatisfy { $0.text.utf8.count <= DialogueHub.maximumLineOctets })
+    hub.end(watcher)
+  }
+
   struct WatchedHandler: ControlHandler {
     let queue: QueueControl
     let dialogues: DialogueHub?
