@@ -176,11 +176,11 @@ struct FaultTests {
   ]
 
   static let limits: [FaultRow] = [
-    // SMTP-033 and its like: RFC 5321 §4.5.3.1 names the least of each.
+    // SMTP-033 and its like: RFC 5321 §4.5.3.1 names the least of each. DSN-003: with DSN a command line has more.
     FaultRow(
 
       """
-      limits:\n  recipients: 99\n  command_line_octets: 511\n  text_line_octets: 999\n  command_time: \
+      limits:\n  recipients: 99\n  command_line_octets: 1035\n  text_line_octets: 999\n  command_time: \
       4m\n  message_size: 65535
       """,
 
@@ -190,8 +190,8 @@ struct FaultTests {
       """,
 
       """
-      3:24: error: limits.command_line_octets: 511 is less than 512, the least that RFC 5321 §4.5.3.1.4 \
-      allows / give a whole number from 512 to 65536
+      3:24: error: limits.command_line_octets: 1035 is less than 1036, the least that RFC 3461 §5.4 \
+      allows / give a whole number from 1036 to 65536
       """,
 
       """
@@ -223,7 +223,7 @@ struct FaultTests {
     FaultRow(
 
       """
-      limits:\n  recipients: 100\n  command_line_octets: 512\n  text_line_octets: 1000\n  command_time: \
+      limits:\n  recipients: 100\n  command_line_octets: 1036\n  text_line_octets: 1000\n  command_time: \
       5m\n  message_size: 64 KiB
       """),
     FaultRow(
