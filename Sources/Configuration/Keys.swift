@@ -61,7 +61,9 @@ enum Keys {
     "tls.certificates[].key", .path, "A PEM file with the private key of the chain's first certificate, unencrypted.")
   static let trustRoots = Key(
     "tls.trust_roots", .path, isList: true, default: "the system's roots",
-    "PEM files with the authorities that a smarthost's certificate is judged by, in place of the system's.")
+    "PEM files with the authorities that the certificates of next hops are judged by, in place of the system's: of a "
+      + "smarthost, of a remote LMTP server, and of mail exchangers, where it is recorded, and demanded by the floor "
+      + "`verified`.")
 
   // MARK: Domains
 

@@ -105,7 +105,7 @@ final class SimulatedServer: Sendable {
     return wire
   }
 
-  /// Mail that another part of the house makes: with NOTIFY and RET, which 465 doesn't offer, and without a sender.
+  /// Mail that another part of the house makes: with NOTIFY and RET as its clients don't ask for, or no sender.
   func submit(_ message: NewMessage, _ octets: [UInt8]) async throws(StoreFault) {
     guard !life.isOver else { throw .stopped(reason: "the power is off") }
     let body = try store.beginBody()

@@ -14,7 +14,7 @@ public protocol ServerConduct: Sendable {
   func verify(_ claim: PasswordClaim, _ session: SessionFacts) -> Prompt<AuthenticationAnswer>
   /// SCRAM: the stored keys; made up from a server secret for a user that isn't there (RFC 5802 §5, project).
   func scramKeys(for user: String, _ session: SessionFacts) -> Prompt<SCRAMKeys>
-  /// SCRAM: the exchange ended; `proof` says whether the client proved the password.
+  /// SCRAM: the exchange ended; `provenSalt` is the salt of the keys that the client proved, nil where it proved none.
   func finishedSCRAM(user: String, provenSalt: [UInt8]?, _ session: SessionFacts) -> Prompt<AuthenticationAnswer>
 
   func mail(_ path: ReversePath, _ parameters: MailParameters, _ session: SessionFacts) -> Prompt<CommandAnswer>
