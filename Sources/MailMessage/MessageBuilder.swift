@@ -77,7 +77,12 @@ public struct MessageBuilder: Sendable {
     let written = try write(phrase: name)
     // Encoded words stand bare (RFC 2047 §5 (3)); other text that isn't atoms is quoted.
     let isBare = written != name || written.utf8.allSatisfy { $0.isAtomText || $0 == 0x20 || $0 >= 0x80 }
-    let escaped = written.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : String($0) }.joined()
+    // Scalar by scalar: with a mark that combines behind it a quote is another Character.
+    var escaped = ""
+    for scalar in written.unicodeScalars {
+      if scalar == "\"" || scalar == "\\" { escaped.unicodeScalars.append("\\") }
+      escaped.unicodeScalars.append(scalar)
+    }
     return "\(isBare ? written : "\"\(escaped)\"") <\(address.mailbox)>"
   }
 }

@@ -84,6 +84,16 @@ import Testing
       #expect(list.entries.map(\.displayName) == [name])
       #expect(list.mailboxes.map(\.description) == ["ann@example.org"])
     }
+    // In UTF-8, a quote with a mark behind it that combines is escaped all the same.
+    for name in ["x\"\u{301} <y@z.example>", "x\\\u{301}, y"] {
+      var message = try builder()
+      message.from.displayName = name
+      message.from.mailbox = try Mailbox("\u{e4}nn@example.org")
+      let value = try #require(try build(message).header.value(of: "from"))
+      let list = try AddressList.parse(value, allowsUTF8: true)
+      #expect(list.entries.map(\.displayName) == [name])
+      #expect(list.mailboxes.map(\.description) == ["\u{e4}nn@example.org"])
+    }
   }
 
   @Test("the body's encoding is the plainest that carries it")
