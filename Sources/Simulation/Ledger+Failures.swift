@@ -10,6 +10,9 @@ extension Ledger {
     .noSuchDomain, .takesNoMail, .loop, .hostNeverAccepts, .tooBig, .policy, .address, .refused, .unsupported,
   ]
 
+  /// What a server says, and nobody else: with a reply that says so for good.
+  private static let serversWords: Set<Outcome.Reason> = [.hostNeverAccepts, .tooBig, .policy, .address, .refused]
+
   /// A recipient was given up: for a reason that allows it, and true.
   func checkFailure(_ event: MailEvent, _ entry: Entry) {
     // An operator gives none.
@@ -18,6 +21,11 @@ extension Ledger {
       case .number(let age)? = event["age-seconds"], .seconds(age + 1) < lifetime
     {
       violate("\(entry.id) to \(entry.address) failed after \(age) s, though \(name) is no last word")
+    }
+    if Ledger.serversWords.contains(reason), case .text(let result)? = event["result"],
+      !result.split(separator: " ").contains(where: { $0.count == 3 && $0.first == "5" && Int($0) != nil })
+    {
+      violate("\(entry.id) to \(entry.address) failed as \(name), and no server said so: \(result)")
     }
     guard case .text(let route)? = event["route"], RouteKey(rawValue: route).leadsToExchangers,
       let domain = entry.address.domain.name, let truth = foreign?.domains[domain]

@@ -35,7 +35,7 @@ public final class MailSimulation: @unchecked Sendable {
   private(set) var configuration: SimulatedConfiguration
   private let isDone = Gate()
   private(set) var server: SimulatedServer?
-  private var store: ModelQueueStore
+  private(set) var store: ModelQueueStore
   private var isStopping = false
 
   public static func run(seed: UInt64, keepsTrace: Bool = false) -> Report {
@@ -104,6 +104,9 @@ public final class MailSimulation: @unchecked Sendable {
         internet.trace.note("the server starts")
         let end = await server.run()
         internet.trace.note("the server ends: \(end)")
+        if case .storeFault(let fault) = end, !hasStopped(server.store) {
+          internet.ledger.violate("the server ended though its store goes on: \(fault)")
+        }
         // The store may have ended by itself: then nothing more can be kept, as behind a cut.
         if !server.life.isOver, !isStopping { cut() }
         if isStopping { server.life.closeLines() }
@@ -112,6 +115,13 @@ public final class MailSimulation: @unchecked Sendable {
       }
       await internet.ledger.check(store)
       await internet.clock.sleep(for: .seconds(random.below(30)))
+    }
+  }
+
+  private func hasStopped(_ store: ModelQueueStore) -> Bool {
+    switch store.condition {
+    case .stopped: true
+    case .accepting, .spaceLow: false
     }
   }
 
@@ -167,7 +177,8 @@ public final class MailSimulation: @unchecked Sendable {
       }
     }
     store.setFull(false)
-    await reload(servesShop: true, usesExchangers: configuration.usesExchangers)
+    // A reload has every route tried again: as often as may be they must find that out themselves.
+    if !configuration.servesShop { await reload(servesShop: true, usesExchangers: configuration.usesExchangers) }
   }
 
   private func reload(servesShop: Bool, usesExchangers: Bool) async {

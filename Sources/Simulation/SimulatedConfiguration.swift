@@ -17,19 +17,25 @@ struct SimulatedConfiguration: Sendable {
   private let exchangerConcurrency: Int
   private var domainPace: Int?
   private var hostPace: Int?
-  private let pool: PoolLimits
+  private var pool: PoolLimits
   private let usesChunking: Bool
   /// Deliveries at once, by hop.
   private let concurrencies: [Int]
 
-  /// As many places as there are lanes, and a few hands more than there may be trials.
+  /// For days that ask who has his turn when: there is memory enough, and the hands are few.
   static func even(_ random: SeededRandom) throws -> SimulatedConfiguration {
     var configuration = try SimulatedConfiguration(random)
     configuration.usesExchangers = true
     configuration.domainPace = nil
     configuration.hostPace = nil
     configuration.options.maximumLanes = 64
-    configuration.options.maximumConcurrency = 4 + random.below(9)
+    // All of a destination's mail may be in memory.
+    configuration.options.window = 100
+    configuration.options.maximumErrands = 2_000
+    configuration.options.maximumConcurrency = 4 + random.below(5)
+    // Only the turns of the queue keep one destination from having every hand.
+    configuration.pool = PoolLimits(
+      maximumConnections: configuration.options.maximumConcurrency, maximumTransactions: 5, idleTime: .seconds(20))
     return configuration
   }
 

@@ -11,6 +11,10 @@ extension ReceivingSession {
   /// MAIL: no envelope in clear behind an offer of STARTTLS, but where TLS has failed here before.
   func auditSender(_ envelope: ReceivedEnvelope) {
     for speaker in internet.visits.speaking(of: envelope.id, at: host.name) { speaker.meets(host.name) }
+    // RFC 3207 §4.1, Law 2: what goes in clear at last goes on a connection of its own.
+    if tls == nil, wasAskedForTLS {
+      internet.ledger.violate("\(host.name) was sent MAIL in clear on the connection where STARTTLS failed")
+    }
     guard tls == nil, offeredTLS, visit?.askedForTLS.contains(host.name) != true else { return }
     internet.ledger.violate("\(host.name) offers STARTTLS and was sent MAIL in clear")
   }

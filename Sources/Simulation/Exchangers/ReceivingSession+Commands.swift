@@ -37,6 +37,7 @@ extension ReceivingSession {
   private func startTLS() {
     guard offeredTLS else { return internet.ledger.violate("\(host.name) was asked for TLS that it doesn't offer") }
     visit?.asksForTLS(at: host.name)
+    wasAskedForTLS = true
     guard goesOn(at: .startTLS) else { return }
     guard host.tls(at: internet.clock.uptime) != .refused else {
       internet.inject(.startTLSRefused)

@@ -29,6 +29,8 @@ final class ReceivingSession {
   /// EHLO's answer said so, in this session.
   private(set) var offeredTLS = false
   private var hasOffered = false
+  /// STARTTLS was said on this connection.
+  var wasAskedForTLS = false
   var input = ByteBuffer()
   var envelope: ReceivedEnvelope?
   var content = ByteBuffer()

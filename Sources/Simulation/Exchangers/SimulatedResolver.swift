@@ -22,7 +22,11 @@ struct SimulatedResolver: Resolver {
   func addresses(of name: DomainName, family: AddressFamily) async -> DNSAnswer<IPAddress> {
     ExchangerVisit.current?.looksUp(name)
     let answer = await found(name, family)
-    if case .records = answer {} else { ExchangerVisit.current?.hasNoAddress(name) }
+    switch answer {
+    case .none, .noSuchName: ExchangerVisit.current?.hasNoAddress(name)
+    // A host that nobody can look up may have TLS: it counts as untried.
+    case .records, .failed, .bogus: break
+    }
     return answer
   }
 
