@@ -193,7 +193,7 @@ public struct WatchedLine: Hashable, Sendable, Codable {
       case .incoming(let role): role.rawValue
       case .outgoing: "outgoing"
       }
-    peer = String(decoding: session.peer.utf8.prefix(255), as: UTF8.self)
+    peer = session.peer.cut(toOctets: 255)
     kind =
       switch line.kind {
       case .sent: "sent"
@@ -201,10 +201,7 @@ public struct WatchedLine: Hashable, Sendable, Codable {
       case .note: "note"
       }
     tls = line.isEncrypted
-    // By octets: one Character may be of any length.
-    text =
-      line.text.utf8.count > DialogueHub.maximumLineOctets
-      ? String(decoding: line.text.utf8.prefix(DialogueHub.maximumLineOctets / 4), as: UTF8.self) + "…" : line.text
+    text = line.text.cut(toOctets: DialogueHub.maximumLineOctets)
   }
 
   /// What it holds in memory, about.

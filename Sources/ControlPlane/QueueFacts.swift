@@ -77,7 +77,7 @@ public struct RecipientFacts: Hashable, Sendable, Codable {
     state = queued.state.rawValue
     attempts = queued.attempts
     dueAt = queued.state == .queued ? Timestamp(queued.due) : nil
-    lastResult = queued.lastResult.map { cut($0) }
+    lastResult = queued.lastResult?.cut(toOctets: ControlProtocol.maximumTextOctets)
     delayReported = queued.delayReported
   }
 }
@@ -95,7 +95,7 @@ public struct EventFacts: Hashable, Sendable, Codable {
       stamped.event.kind,
       stamped.event.fields.map { field in
         switch field.value {
-        case .text(let text): .init(field.key, .text(cut(text)))
+        case .text(let text): .init(field.key, .text(text.cut(toOctets: ControlProtocol.maximumTextOctets)))
         case .number, .flag: field
         }
       })
@@ -176,17 +176,4 @@ public struct QueueStanding: Hashable, Sendable, Codable {
       case .stopped(let reason): "stopped: \(reason)"
       }
   }
-}
-
-/// A text of at most `ControlProtocol.maximumTextOctets`, cut between characters.
-private func cut(_ text: String) -> String {
-  guard text.utf8.count > ControlProtocol.maximumTextOctets else { return text }
-  var kept = ""
-  var octets = 0
-  for scalar in text.unicodeScalars {
-    octets += UTF8.width(scalar)
-    guard octets <= ControlProtocol.maximumTextOctets else { break }
-    kept.unicodeScalars.append(scalar)
-  }
-  return kept + "…"
 }

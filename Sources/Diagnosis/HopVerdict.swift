@@ -59,16 +59,6 @@ public enum HopVerdict: Hashable, Sendable {
   }
 }
 
-extension IPAddress {
-  /// 127.0.0.0/8 and ::1.
-  var isLoopback: Bool {
-    switch self {
-    case .v4(let value): value >> 24 == 127
-    case .v6(let high, let low): high == 0 && low == 1
-    }
-  }
-}
-
 extension ReceivedTLS {
   /// What is wrong with it by today's measure (RFC 8996, RFC 9325 §4.1); empty when nothing is.
   public var weaknesses: [String] {

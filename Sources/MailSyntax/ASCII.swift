@@ -24,3 +24,19 @@ extension StringProtocol {
     return String(decoding: utf8.map(\.lowercasedASCII), as: UTF8.self)
   }
 }
+
+extension String {
+  /// At most so many octets of it, and an ellipsis where there was more. Cut between scalars, for a Character may be of
+  /// any length.
+  public func cut(toOctets limit: Int) -> String {
+    guard utf8.count > limit else { return self }
+    var kept = String.UnicodeScalarView()
+    var octets = 0
+    for scalar in unicodeScalars {
+      octets += UTF8.width(scalar)
+      guard octets <= limit else { break }
+      kept.append(scalar)
+    }
+    return String(kept) + "…"
+  }
+}

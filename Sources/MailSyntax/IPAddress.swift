@@ -2,6 +2,14 @@
 public enum IPAddress: Hashable, Sendable {
   case v4(UInt32)
   case v6(high: UInt64, low: UInt64)
+
+  /// The machine itself: 127.0.0.0/8 (RFC 1122 §3.2.1.3), ::1 (RFC 4291 §2.5.3).
+  public var isLoopback: Bool {
+    switch self {
+    case .v4(let value): value >> 24 == 127
+    case .v6(let high, let low): high == 0 && low == 1
+    }
+  }
 }
 
 /// An address and a port.

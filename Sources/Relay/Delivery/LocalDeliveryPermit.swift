@@ -12,13 +12,3 @@ extension CleartextPermit {
     }
   }
 }
-
-extension IPAddress {
-  /// RFC 1122 §3.2.1.3: 127/8. RFC 4291 §2.5.3: ::1.
-  fileprivate var isLoopback: Bool {
-    switch self {
-    case .v4(let value): value >> 24 == 127
-    case .v6(let high, let low): high == 0 && low == 1
-    }
-  }
-}

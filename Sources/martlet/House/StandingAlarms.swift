@@ -69,7 +69,8 @@ final class StandingAlarms: EventSink {
     state.withLock { state in
       let since = state.alarms[key]?.since ?? now
       if state.alarms[key] == nil, state.alarms.count >= StandingAlarms.maximumAlarms { state.alarms.removeFirst() }
-      state.alarms[key] = AlarmFacts(what: what, route: route, text: cut(text), since: since)
+      state.alarms[key] = AlarmFacts(
+        what: what, route: route, text: text.cut(toOctets: StandingAlarms.maximumTextOctets), since: since)
     }
   }
 
@@ -83,17 +84,14 @@ final class StandingAlarms: EventSink {
   private func noteError(_ event: MailEvent) {
     guard event["by"] == nil, let route = event.text("route"), let result = event.text("result") else { return }
     let error = ErrorFacts(
-      time: Timestamp(clock.now), route: route, host: event.text("host").map(cut), text: cut(result))
+      time: Timestamp(clock.now), route: route,
+      host: event.text("host")?.cut(toOctets: StandingAlarms.maximumTextOctets),
+      text: result.cut(toOctets: StandingAlarms.maximumTextOctets))
     state.withLock { state in
       state.errors[route] = nil
       if state.errors.count >= StandingAlarms.maximumRoutes { state.errors.removeFirst() }
       state.errors[route] = error
     }
-  }
-
-  private func cut(_ text: String) -> String {
-    text.utf8.count > StandingAlarms.maximumTextOctets
-      ? String(text.prefix(StandingAlarms.maximumTextOctets / 4)) + "…" : text
   }
 }
 
