@@ -20,18 +20,25 @@ extension DeliveryReport {
   private var opening: String {
     let them = recipients.count == 1 ? "this recipient" : "these recipients"
     let text =
-      switch action {
-      case .failed:
+      switch (action, author) {
+      case (.failed, .untold(let sender?)):
+        "A message of <\(sanitised(sender.description))> could not be delivered to \(them). Its sender can't be told, for "
+          + "no mail to that address goes from here, so you get this report in the sender's place. The message will not be "
+          + "tried again for them."
+      case (.failed, .untold(nil)):
+        "A message with the empty sender <>, which nobody may answer with a report, could not be delivered to \(them). It "
+          + "is mostly a report itself. You get this as the postmaster; it will not be tried again for them."
+      case (.failed, .reader):
         "Your message could not be delivered to \(them). It will not be tried again for them; send it anew when the "
           + "cause is mended."
-      case .delayed:
+      case (.delayed, _):
         "Your message has not reached \(them) yet. This is only a warning: you need not send it again. It is still "
           + "being tried."
-      case .delivered: "Your message was delivered to \(them), as you asked to be told."
-      case .relayed:
+      case (.delivered, _): "Your message was delivered to \(them), as you asked to be told."
+      case (.relayed, _):
         "Your message for \(them) was handed on to a mail server that sends no delivery reports. You may hear no more "
           + "of it."
-      case .expanded: "Your message was delivered to a list of several addresses behind \(them)."
+      case (.expanded, _): "Your message was delivered to a list of several addresses behind \(them)."
       }
     return wrap(text, indent: "")
   }
@@ -47,8 +54,7 @@ extension DeliveryReport {
     }
     switch action {
     case .failed:
-      let advice = recipient.isOurs ? DeliveryReport.adviceOnOurselves : recipient.status.advice
-      lines.append(wrap("What to do: \(advice)", indent: "    "))
+      if let advice = advice(for: recipient) { lines.append(wrap("What to do: \(advice)", indent: "    ")) }
     case .delayed:
       if let until = recipient.retryUntil {
         lines.append(wrap("It will be tried until \(MessageDate.format(until)), then given up.", indent: "    "))
@@ -61,9 +67,21 @@ extension DeliveryReport {
   private static let adviceOnOurselves =
     "neither you nor the recipient can mend this: it is this mail system that couldn't hand your message on."
 
+  /// What is advised to an author; a postmaster knows. Where no server answered, there is no answer to look into.
+  private func advice(for recipient: Recipient) -> String? {
+    guard author == .reader else { return nil }
+    if recipient.isOurs { return DeliveryReport.adviceOnOurselves }
+    return recipient.status.advice ?? (recipient.remoteReply == nil ? nil : EnhancedStatusCode.adviceByAnswer)
+  }
+
   private var closing: String? {
     guard action == .failed || action == .delayed else { return nil }
-    let returned = returnsWholeMessage ? "Your message or its header is below" : "The header of your message is below"
+    let message = author == .reader ? "your message" : "the message"
+    let returned =
+      returnsWholeMessage
+      ? message.prefix(1).uppercased() + message.dropFirst() + " or its header is below"
+      : "The header of \(message) is below"
+    guard author == .reader else { return wrap("\(returned), for reference.", indent: "") }
     let helper = postmaster.map { sanitised($0.description) } ?? "postmaster@\(reportingHost)"
     let isOurs = action == .failed && recipients.allSatisfy(\.isOurs)
     return wrap(
@@ -90,7 +108,7 @@ extension DeliveryReport {
 
 extension EnhancedStatusCode {
   /// What a sender can do about a failure. Source: RFC 3463 §3 and the registry of RFC 5248.
-  var advice: String {
+  var advice: String? {
     switch (subject, detail) {
     case (1, 1), (1, 3), (1, 6), (2, 1): "check the address for mistakes, and ask the person for the right one."
     case (1, 2), (1, 10), (4, 3): "check the part of the address behind the @ for mistakes."
@@ -104,7 +122,10 @@ extension EnhancedStatusCode {
     case (7, 4), (7, 5), (7, 10), (7, 30):
       "no connection was safe enough for this message; tell the postmaster of the other side."
     case (7, _): "the other side refuses this mail by its rules; its answer says why, or its postmaster does."
-    case _: "the other side's answer says what is wrong; its postmaster can help."
+    case _: nil
     }
   }
+
+  /// Where the status alone says too little, and a server has answered.
+  static let adviceByAnswer = "the other side's answer says what is wrong; its postmaster can help."
 }

@@ -45,6 +45,13 @@ public struct DeliveryReport: Sendable {
     }
   }
 
+  public enum Author: Hashable, Sendable {
+    /// The report is for who sent the message.
+    case reader
+    /// It is for a postmaster, since the sender of this address can't be told; nil for the null reverse path.
+    case untold(Mailbox?)
+  }
+
   /// What comes back of the original, as it was stored.
   public enum Original: Hashable, Sendable {
     /// RET=HDRS, or no RET: the header section.
@@ -55,7 +62,9 @@ public struct DeliveryReport: Sendable {
 
   public var action: Action
   public var recipients: [Recipient]
+  /// Who reads the report: the author of the message, or in his place a postmaster.
   public var sender: Mailbox
+  public var author = Author.reader
   public var reportingHost: DomainName
   /// Who can help; `postmaster` at the reporting host unless told.
   public var postmaster: Mailbox?
@@ -122,12 +131,13 @@ public struct DeliveryReport: Sendable {
   }
 
   var subject: String {
-    switch action {
-    case .failed: "Your message could not be delivered"
-    case .delayed: "Your message is delayed; it is still being tried"
-    case .delivered: "Your message was delivered"
-    case .relayed: "Your message was handed on"
-    case .expanded: "Your message was delivered to a list"
+    switch (action, author) {
+    case (.failed, .untold): "A message could not be delivered, and its sender can't be told"
+    case (.failed, .reader): "Your message could not be delivered"
+    case (.delayed, _): "Your message is delayed; it is still being tried"
+    case (.delivered, _): "Your message was delivered"
+    case (.relayed, _): "Your message was handed on"
+    case (.expanded, _): "Your message was delivered to a list"
     }
   }
 

@@ -44,6 +44,29 @@ import Testing
     try golden("dsn-failed", try report(.failed, original: .full(whole, headerOctets: header)))
   }
 
+  @Test("in the place of a sender who can't be told a postmaster hears whose message it was, and no advice to authors")
+  func untoldSender() throws {
+    var report = try report(.failed)
+    report.sender = try mailbox("postmaster@example.org")
+    report.author = .untold(try mailbox("printer@example.org"))
+    try golden("dsn-failed-untold", report)
+    report.author = .untold(nil)
+    let human = String(text(render(report).bytes).prefix(2_000))
+    #expect(human.contains("A message with the empty sender <>") && !human.contains("Your message"))
+    #expect(!human.contains("What to do"))
+  }
+
+  @Test("where no server answered nobody is sent to its answer")
+  func adviceWithoutAnswer() throws {
+    var report = try report(.failed)
+    report.recipients[0].status = EnhancedStatusCode(.permanent, 3, 0)
+    let advice = "What to do: the other side's answer"
+    #expect(text(render(report).bytes).contains(advice))
+    report.recipients[0].remoteReply = nil
+    report.recipients[0].explanation = "The operator of this mail system has given the message up."
+    #expect(!text(render(report).bytes).contains("What to do"))
+  }
+
   @Test("a failure without any server asked names none (DSN-014)")
   func failureWithoutServer() throws {
     var report = try report(.failed)

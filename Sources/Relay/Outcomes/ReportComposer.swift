@@ -67,6 +67,7 @@ struct ReportComposer {
       action: action, recipients: recipients, sender: reader, reportingHost: hostName,
       queueID: message.id.description, arrival: message.message.receivedAt, date: now,
       original: try await original(of: message, after: action))
+    if reader != message.message.reversePath.mailbox { report.author = .untold(message.message.reversePath.mailbox) }
     report.postmaster = routing.primaryPostmasterAddress
     report.envelopeID = message.message.envelopeID
     report.originalUsesSMTPUTF8 = message.message.usesSMTPUTF8

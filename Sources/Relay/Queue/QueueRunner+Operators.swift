@@ -123,7 +123,8 @@ extension QueueRunner {
   private func telling(of recipient: QueuedRecipient, _ message: QueuedMessage) -> Telling? {
     let audience = Telling.audience(of: .failed, for: recipient.recipient, of: message.message)
     guard audience != .nobody else { return nil }
-    var told = DeliveryReport.Recipient(recipient.recipient.address, status: EnhancedStatusCode(.permanent, 0, 0))
+    // RFC 3463 §3.4: it was the mail system, and nothing that the classes name.
+    var told = DeliveryReport.Recipient(recipient.recipient.address, status: EnhancedStatusCode(.permanent, 3, 0))
     told.originalType = recipient.recipient.originalRecipient?.addressType
     told.originalAddress = recipient.recipient.originalRecipient?.address
     // A server's words and no others: what failed here, and by which path, is not the sender's to know.

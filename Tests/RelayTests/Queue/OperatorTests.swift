@@ -90,6 +90,7 @@ struct OperatorTests {
       #expect(house.events.events.first { $0.kind == .failed }?["by"] == .text("root"))
     }
     #expect(text.text.contains("The operator of this mail system has given the message up."))
+    #expect(text.text.contains("Status: 5.3.0") && !text.text.contains("What to do"))
   }
 
   @Test(

@@ -200,6 +200,11 @@ struct QueueRunnerTests {
     for hasDomains in [true, false] {
       let house = try QueueHarness(hasDomains: hasDomains)
       house.alpha.follow { ScriptedDeliverer.answer($0, .refused(.rcpt, 550)) }
+      let text = TextBox()
+      house.local.follow { job in
+        await text.read(job)
+        return ScriptedDeliverer.accept(job)
+      }
       house.run { house in
         try await house.submit(try Fixture.message(1, from: hasDomains ? "nobody@example.com" : nil))
         await house.later(.seconds(1))
@@ -208,6 +213,7 @@ struct QueueRunnerTests {
         #expect(house.events.kinds.contains(.doubleBounce))
         #expect(try await house.isEmpty())
       }
+      #expect(text.text.contains("A message of <nobody@example.com> could not be delivered") == hasDomains)
     }
   }
 
