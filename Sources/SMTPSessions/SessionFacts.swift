@@ -31,12 +31,24 @@ public struct SessionFacts: Hashable, Sendable {
   /// EHLO, not HELO, was the greeting.
   public var isExtended = false
   public var user: AuthenticatedUser?
+  /// Of a refusal: what the refused command or its transaction names.
+  public var refused: NamedEnvelope?
 
   public init(session: SessionID, role: ListenerRole, peer: SocketEndpoint, local: SocketEndpoint) {
     self.session = session
     self.role = role
     self.peer = peer
     self.local = local
+  }
+}
+
+/// Sender and recipient that a command names, or its transaction does: of several recipients the first.
+public struct NamedEnvelope: Hashable, Sendable {
+  public var sender: ReversePath?
+  public var recipient: ForwardPath?
+  public init(sender: ReversePath? = nil, recipient: ForwardPath? = nil) {
+    self.sender = sender
+    self.recipient = recipient
   }
 }
 

@@ -13,12 +13,22 @@ extension MailEvent {
 
   /// `message.accepted` of a message that a session brought, with what the intake rules found in it.
   static func accepted(
-    _ message: NewMessage, size: ByteCount, _ session: SessionFacts, findings: [IntakeFinding]
+    _ message: NewMessage, size: ByteCount, messageID: String?, _ session: SessionFacts, findings: [IntakeFinding]
   ) -> MailEvent {
     .accepted(
       message, size: size,
-      circumstances: [Field("session", .text(session.session.description))] + connection(session)
+      circumstances: (messageID.map { [Field("message-id", .text(named($0)))] } ?? []) + [
+        Field("session", .text(session.session.description))
+      ] + connection(session)
         + defects(in: findings, on: IntakeRole(session.role)))
+  }
+
+  /// A Message-ID as it is told: longer ones are cut.
+  static let maximumMessageIDOctets = 256
+
+  private static func named(_ messageID: String) -> String {
+    guard messageID.utf8.count > maximumMessageIDOctets else { return messageID }
+    return String(decoding: messageID.utf8.prefix(maximumMessageIDOctets), as: UTF8.self) + "…"
   }
 
   /// `mended` and `passed`: the names of Documentation/IntakeRules.md, each once, in the order they were found.
@@ -58,7 +68,8 @@ extension MailEvent {
     case .refused(let reply):
       self.init(
         .commandRefused,
-        [name, Field("reply", .text(reply.description.split(separator: "\n").joined(separator: " / ")))]
+        [name] + MailEvent.refused(session)
+          + [Field("reply", .text(reply.description.split(separator: "\n").joined(separator: " / ")))]
           + MailEvent.connection(session))
     case .wrongWrapper(let wrapper):
       self.init(.wrongWrapper, [name, Field("what", .text(wrapper.rawValue))] + MailEvent.connection(session))
@@ -83,6 +94,15 @@ extension MailEvent {
       .addressLimited,
       [Field("session", .text(session.session.description)), Field("what", .text(reason.rawValue))]
         + MailEvent.connection(session))
+  }
+
+  /// By what somebody who asks after a refused message will know it. All of it is bounded by the grammar.
+  private static func refused(_ session: SessionFacts) -> [Field] {
+    let texts = [
+      ("ehlo", session.clientIdentity?.description), ("from", session.refused?.sender?.description),
+      ("to", session.refused?.recipient?.description),
+    ]
+    return texts.compactMap { key, text in text.map { Field(key, .text($0)) } }
   }
 
   /// ITLS-010: every line of a session says how it is encrypted.

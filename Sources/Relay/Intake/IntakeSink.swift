@@ -25,6 +25,8 @@ final class IntakeSink: BodySink {
   private var findings: [IntakeFinding] = []
   /// Whom the message is for, known once the header is.
   private var addressees: Addressees?
+  /// The client's own, or the one that was added.
+  private var messageID: String?
   /// Kept where a report is to be made of the message.
   private var header: ByteBuffer?
   private var content = PassingContent()
@@ -75,7 +77,7 @@ final class IntakeSink: BodySink {
     )
     let awaited = QueuedMessage(accepting: message, bodySize: writer.size)
     let event = MailEvent.accepted(
-      message, size: ByteCount(prefix.readableBytes + writer.size.bytes), session,
+      message, size: ByteCount(prefix.readableBytes + writer.size.bytes), messageID: messageID, session,
       findings: findings + content.findings(declaresEightBit: declaresEightBit))
     let (intake, reception, octets, id) = (intake, reception, octetsTaken, id)
     octetsTaken = 0
@@ -135,6 +137,7 @@ final class IntakeSink: BodySink {
       }
       stage = .body
       self.findings = findings
+      messageID = header.value(of: "message-id") ?? added.first { $0.name.lowercased() == "message-id" }?.value
       prefix = received.bytes
       for field in added { field.write(into: &prefix) }
       let keptHeader = store(removed.isEmpty ? header.bytes : header.removing(removed))

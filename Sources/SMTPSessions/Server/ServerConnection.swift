@@ -207,7 +207,10 @@ public final class ServerConnection: WireDelegate {
     reply.write(into: &output)
     if isWatched { dialogue?.said(reply, isEncrypted: facts.tls != nil) }
     if sink == nil { deadlines.awaitCommand(at: wire.uptime) } else { deadlines.awaitContent(at: wire.uptime) }
-    if !reply.code.isPositive { conduct.observe(.refused(reply: reply), session.facts) }
+    guard !reply.code.isPositive else { return }
+    var facts = session.facts
+    facts.refused = session.named
+    conduct.observe(.refused(reply: reply), facts)
   }
 
   private func flush() {

@@ -18,6 +18,7 @@ extension ServerSession {
 
   private mutating func execute(_ line: ByteBuffer, behind rest: ByteBuffer) -> ServerAction {
     let verb = CommandParser.verb(of: line)
+    named = NamedEnvelope(sender: transaction?.reversePath, recipient: transaction?.recipients.first?.path)
     if verb == .httpRequest { return end(.protocolViolation, saying: .http) }
     let gate = gate(for: verb)
     if let gate, verb != .bdat { return refuseJunk(gate) }
@@ -113,6 +114,7 @@ extension ServerSession {
   }
 
   private mutating func mail(_ path: ReversePath, _ parameters: MailParameters) -> ServerAction {
+    named = NamedEnvelope(sender: path)
     guard facts.clientIdentity != nil else { return refuseJunk(.helloFirst) }
     guard transaction == nil, !needsReset else { return refuseJunk(.transactionOpen) }
     guard !hasTooManyRefusals else { return end(.tooManyRefusals, saying: .tooManyRefusals) }
@@ -137,6 +139,7 @@ extension ServerSession {
   }
 
   private mutating func recipient(_ path: ForwardPath, _ parameters: RecipientParameters) -> ServerAction {
+    named.recipient = path
     guard let transaction else { return refuseJunk(.mailFirst) }
     guard chunks == nil else { return refuseJunk(.transactionOpen) }
     if case .mailbox(let mailbox) = path, !mailbox.isASCII, !transaction.parameters.usesSMTPUTF8 {

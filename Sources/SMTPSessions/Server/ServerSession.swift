@@ -17,6 +17,8 @@ public struct ServerSession {
   let authentication: AuthenticationOffer?
   var phase: Phase
   var transaction: Transaction?
+  /// What the last command names, for who hears of its refusal. Those that name nobody speak of the transaction's.
+  var named = NamedEnvelope()
   /// Set from the first BDAT of the transaction until its last.
   var chunks: ChunkContent?
   var framer = LineFramer()

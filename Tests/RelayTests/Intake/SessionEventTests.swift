@@ -41,6 +41,20 @@ struct SessionEventTests {
     #expect(event["mechanism"] == .text("LOGIN") && event["user"] == .text("alice"))
   }
 
+  @Test("a refusal is told with the name in EHLO, the sender and the recipient, as far as they are known")
+  func refusal() throws {
+    var facts = facts(tls: nil)
+    #expect(
+      try #require(MailEvent(.refused(reply: .authenticationFailed), facts)).fields.map(\.key).prefix(2) == [
+        "session", "reply",
+      ])
+    facts.clientIdentity = .name(try DomainName("client.example"))
+    facts.refused = NamedEnvelope(sender: .null, recipient: .mailbox(try Mailbox("x@c.example")))
+    let event = try #require(MailEvent(.refused(reply: .authenticationFailed), facts))
+    #expect(
+      event["ehlo"] == .text("client.example") && event["from"] == .text("<>") && event["to"] == .text("<x@c.example>"))
+  }
+
   @Test("a failed handshake is told with TLS's reason, a good end without one")
   func endReason() throws {
     let failed = try #require(MailEvent(.closed(.handshakeFailed, reason: "no shared cipher"), facts(tls: nil)))

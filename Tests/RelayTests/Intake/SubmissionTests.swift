@@ -49,6 +49,12 @@ struct SubmissionTests {
       #expect(try await stage.store.message(id) == nil)
       let accepted = try await stage.store.events(of: id).map(\.event).first { $0.kind == .accepted }
       #expect(accepted?["user"] == (role.isSubmission ? .text("alice") : nil))
+      guard case .text(let messageID)? = accepted?["message-id"] else {
+        // A relay adds none.
+        #expect(!role.isSubmission)
+        continue
+      }
+      #expect(messageID.hasPrefix("<") && messageID.hasSuffix(">"))
       #expect(accepted?["session"] != nil && accepted?["peer"] == .text("192.0.2.1:4711"))
     }
   }

@@ -17,6 +17,7 @@ final class ScriptedConduct: ServerConduct {
     var messages: [(line: String, content: String)] = []
     var abandoned = 0
     var events: [SessionEvent] = []
+    var refused: [NamedEnvelope] = []
   }
 
   init(answersLater: Bool = false, connectAnswer: ConnectAnswer = .welcome) {
@@ -61,7 +62,12 @@ final class ScriptedConduct: ServerConduct {
   func beginBody(_ transaction: Transaction, _ session: SessionFacts) -> any BodySink {
     ScriptedSink(transaction, conduct: self)
   }
-  func observe(_ event: SessionEvent, _ session: SessionFacts) { state.withLock { $0.events.append(event) } }
+  func observe(_ event: SessionEvent, _ session: SessionFacts) {
+    state.withLock { state in
+      state.events.append(event)
+      if case .refused = event { state.refused.append(session.refused ?? NamedEnvelope()) }
+    }
+  }
 }
 
 final class ScriptedSink: BodySink {

@@ -57,6 +57,20 @@ struct ServerConnectionTests {
     #expect(stage.events.last == .closed(.injection))
   }
 
+  @Test("a refusal is told with the sender and recipient that it is of")
+  func refusedEnvelope() throws {
+    let stage = try Stage(role: .relay)
+    _ = stage.say("EHLO a.example.com\r\nMAIL FROM:<a@b.example>\r\n")
+    _ = stage.say("RCPT TO:<nobody@c.example>\r\nDATA\r\nRSET\r\nRCPT TO:<y@c.example>\r\nFROB\r\n")
+    let sender = ReversePath.mailbox(try Mailbox("a@b.example"))
+    let (x, y) = (ForwardPath.mailbox(try Mailbox("nobody@c.example")), ForwardPath.mailbox(try Mailbox("y@c.example")))
+    #expect(
+      stage.conduct.state.withLock { $0.refused } == [
+        NamedEnvelope(sender: sender, recipient: x), NamedEnvelope(sender: sender), NamedEnvelope(recipient: y),
+        NamedEnvelope(),
+      ])
+  }
+
   @Test("what ends a connection is told with the wire's own words, unless the session had ended it")
   func endReason() throws {
     let failed = try Stage(role: .submissions, opens: false)
