@@ -42,6 +42,23 @@ public struct ConfigurationFile: Sendable {
     return try parse(text: text, fileName: path, folder: String(absolute[..<slash]))
   }
 
+  /// Where the data folder and the users file are, of a file that is faulty elsewhere. Nil where the file can't be read
+  /// that far, or what it says of either is no path.
+  public static func places(inFaulty path: String) -> (dataFolder: String, usersFile: String)? {
+    let files = SystemFiles()
+    guard let octets = try? files.read(path, maximumOctets: maximumOctets),
+      let text = String(validating: octets, as: UTF8.self), let root = try? YAMLDocument.parse(text)
+    else { return nil }
+    let absolute = path.utf8.first == UInt8(ascii: "/") ? path : "\(files.workingFolder)/\(path)"
+    var reader = ConfigurationReader(
+      file: path, folder: String(absolute[..<(absolute.lastIndex(of: "/") ?? absolute.startIndex)]))
+    guard let root = reader.freeSection(root, path: "", place: "", at: .start), reader.errorCount == 0,
+      let data = reader.readPath(Keys.data, in: root)
+    else { return nil }
+    let users = reader.readPath(Keys.users, in: root)
+    return reader.errorCount == 0 ? (data, users ?? "\(data)/users.json") : nil
+  }
+
   /// Reads the text of a file, without effects.
   /// - Parameters:
   ///   - fileName: what findings call it.

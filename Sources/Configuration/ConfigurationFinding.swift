@@ -6,10 +6,16 @@ public struct ConfigurationFinding: Hashable, Sendable, CustomStringConvertible 
   public let position: FilePosition?
   public let text: String
   public let remedy: String?
+  /// A server with this finding serves all the same. Always so of a warning; of an error where only a part of the mail,
+  /// or only clients that look closely, meet the fault: an expired certificate, a disk that isn't mounted.
+  public let allowsServing: Bool
 
+  /// - Parameter allowsServing: of an error; a warning allows it always.
   public init(
-    _ severity: Severity, file: String, position: FilePosition?, text: String, remedy: String? = nil
+    _ severity: Severity, file: String, position: FilePosition?, text: String, remedy: String? = nil,
+    allowsServing: Bool = false
   ) {
+    self.allowsServing = allowsServing || severity == .warning
     self.severity = severity
     self.file = file
     self.position = position
@@ -18,7 +24,7 @@ public struct ConfigurationFinding: Hashable, Sendable, CustomStringConvertible 
   }
 
   public enum Severity: String, Hashable, Sendable {
-    /// The server can't run so.
+    /// The server can't run so, or can't do all that the file says.
     case error
     /// It runs, and probably not as it was meant.
     case warning

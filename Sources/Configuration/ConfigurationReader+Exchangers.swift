@@ -40,6 +40,11 @@ extension ConfigurationReader {
     forEachDomain(under: Keys.floors.name, in: section) { reader, entry, place, domain, isBelow in
       guard let floor = reader.value(of: entry.value, as: Keys.floors.form, called: place) else { return }
       rules.floors.set(floor.value, for: domain, below: isBelow)
+      // `domains` is read before.
+      guard !isBelow, reader.routes.named.contains(domain) else { return }
+      reader.warn(
+        "\(place): it has no effect, for mail for a domain of ours doesn't leave by the route mx", at: entry.position,
+        "take it out; LMTP on another host is asked for verified TLS anyway")
     }
     return rules
   }
@@ -92,6 +97,7 @@ extension ConfigurationReader {
         continue
       }
       egress[keyPath: field] = source
+      note(Configuration.place(ofSource: address.value), at: address.position)
     }
     return egress
   }

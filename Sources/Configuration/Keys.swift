@@ -21,7 +21,7 @@ enum Keys {
     "log.format", .choice, default: "text", "How log lines are written. Events.md lists what they say.")
   static let drainTime = Key(
     "drain_time", .duration(.zero ... .seconds(600)), default: "30s",
-    "How long a stop waits for sessions and deliveries under way before it cuts them off.")
+    "How long a stop waits for sessions and deliveries under way, all at the same time, before it cuts them off.")
 
   // MARK: Listeners
 
@@ -75,7 +75,7 @@ enum Keys {
   static let aliases = Key(
     "domains.NAME.aliases", .addressee, isList: true, default: "none",
     "A section: each key is a local part, and behind it stand the addresses its mail goes to. An alias that names "
-      + "itself keeps a copy in the mailbox of its name.")
+      + "itself keeps a copy in the mailbox of its name, which stands in `recipients` too.")
   static let catchAll = Key(
     "domains.NAME.catch_all", .addressee, default: "unknown recipients are refused",
     "Takes mail for every other name of the domain. It brings much spam.")
@@ -93,7 +93,8 @@ enum Keys {
     "Where the domain's mail is put; `discard` throws it away.")
   static let maildir = Key(
     "domains.NAME.deliver.maildir", .maildirPath, default: "none",
-    "A Maildir for each mailbox. Folders are made where there are none.")
+    "A Maildir for each mailbox. The folders from the first with %d or %n on are made as mail comes; those above it have "
+      + "to be there, so that no mail goes under a disk that isn't mounted.")
   static let lmtp = Key(
     "domains.NAME.deliver.lmtp", .lmtpTarget, default: "none", "A server that takes the mail by LMTP (RFC 2033).")
 

@@ -1,13 +1,13 @@
 import MailSyntax
 
 /// Finds what a person meant to write.
-enum Spelling {
+public enum Spelling {
   /// Words longer than this are compared by their beginnings: the work stays small whatever the file says.
   static let maximumLength = 64
 
   /// The one of `candidates` that `word` was probably meant to be: equal but for case, hyphens and underscores, or at
   /// most a third of its letters away. The first of equals.
-  static func nearest(to word: String, among candidates: [String]) -> String? {
+  public static func nearest(to word: String, among candidates: [String]) -> String? {
     let plain = plainForm(word)
     if let same = candidates.first(where: { plainForm($0) == plain }) { return same }
     var best: (candidate: String, distance: Int)?

@@ -1,9 +1,7 @@
 import Accounts
-import DNSRecords
 public import MailSyntax
 import Relay
 import SMTPSessions
-import TransportSecurity
 
 /// What a certificate of the configuration says, once its chain and key were read as a pair.
 public struct CertificateFacts: Hashable, Sendable {
@@ -20,30 +18,39 @@ public struct CertificateFacts: Hashable, Sendable {
 /// Looks at what a configuration names: files, folders, certificates. Nothing is changed, and nothing asked of the
 /// network.
 public struct SurroundingsCheck: Sendable {
+  /// Of a certificate's chain or key.
+  static let maximumCertificateOctets = 1 << 20
   /// A certificate that ends within this time is warned of.
   public static let certificateNotice: Duration = .seconds(14 * 86_400)
 
-  private let files: any SurroundingFiles
-  private let now: UTCInstant
-  private let loadCertificate: @Sendable (Configuration.CertificateFiles) throws -> CertificateFacts
-  private let loadTrustRoots: @Sendable (String?) throws -> Void
+  let files: any SurroundingFiles
+  let now: UTCInstant
+  let loadCertificate: @Sendable (Configuration.CertificateFiles) throws -> CertificateFacts
+  let loadTrustRoots: @Sendable (String?) throws -> Void
+  let bind: @Sendable (IPAddress) -> String?
+  let willListen: Bool
 
   /// - Parameters:
   ///   - loadCertificate: reads chain and key, and throws what describes their fault.
   ///   - loadTrustRoots: reads one file of authorities, or without a name the system's, and throws what describes its
   ///     fault.
+  ///   - bind: tries whether a socket can have an address of this machine, and says why not.
+  ///   - willListen: whether the listeners are yet to be opened; a reload leaves them as they are.
   public init(
     files: any SurroundingFiles = SystemFiles(), now: UTCInstant,
     loadCertificate: @escaping @Sendable (Configuration.CertificateFiles) throws -> CertificateFacts,
-    loadTrustRoots: @escaping @Sendable (String?) throws -> Void
+    loadTrustRoots: @escaping @Sendable (String?) throws -> Void,
+    bind: @escaping @Sendable (IPAddress) -> String? = SystemAddresses.trouble(binding:), willListen: Bool = true
   ) {
     self.files = files
     self.now = now
     self.loadCertificate = loadCertificate
     self.loadTrustRoots = loadTrustRoots
+    self.bind = bind
+    self.willListen = willListen
   }
 
-  /// What is wrong or doubtful, in the order of the file. Without an error among it the server can be started.
+  /// What is wrong or doubtful, in the order of the file. The server can be started where each `allowsServing`.
   public func findings(for file: ConfigurationFile) -> [ConfigurationFinding] {
     var report = Report(file: file)
     checkDataFolder(&report)
@@ -53,22 +60,24 @@ public struct SurroundingsCheck: Sendable {
     checkTrustAnchors(&report)
     checkDestinations(&report)
     checkSmarthost(&report)
+    checkAddresses(&report)
     return report.findings.inOrderOfFile
   }
 
-  private struct Report {
+  struct Report {
     let file: ConfigurationFile
     var findings: [ConfigurationFinding] = []
     var configuration: Configuration { file.configuration }
 
     /// - Parameter places: the first that is in the file gives the position.
     mutating func add(
-      _ severity: ConfigurationFinding.Severity, _ text: String, at places: String..., remedy: String? = nil
+      _ severity: ConfigurationFinding.Severity, _ text: String, at places: String..., remedy: String? = nil,
+      allowsServing: Bool = false
     ) {
       findings.append(
         ConfigurationFinding(
           severity, file: file.fileName, position: places.lazy.compactMap(file.position(of:)).first, text: text,
-          remedy: remedy))
+          remedy: remedy, allowsServing: allowsServing))
     }
   }
 
@@ -131,20 +140,15 @@ public struct SurroundingsCheck: Sendable {
 
   /// Who writes as an address of ours and can't be written to gets neither answers nor reports.
   private func warnOfUnreachable(_ directory: UserDirectory, _ report: inout Report) {
-    guard let routing = try? report.configuration.routing() else { return }
-    for user in directory.users {
-      guard let address = try? Mailbox(user.name.description), routing.isOwn(address.domain),
-        routing.route(address, reach: .ownDomains).refusal != nil, let domain = address.domain.name
-      else { continue }
-      let place = Configuration.place(of: domain)
+    for unreachable in report.configuration.unreachable(directory.users) {
       report.add(
-        .warning, "the user \(address) has no mailbox: answers and delivery reports to it are refused",
-        at: "\(place).recipients", place, remedy: "add \(address.localPart) to \(place).recipients, or an alias of it")
+        .warning, unreachable.text, at: "\(unreachable.place).recipients", unreachable.place, remedy: unreachable.remedy
+      )
     }
   }
 
   /// Secrets that everybody may read are none.
-  private func warnOfReaders(of path: String, _ report: inout Report, at place: String) {
+  func warnOfReaders(of path: String, _ report: inout Report, at place: String) {
     guard let state = try? files.state(of: path), state.permissions & 0o004 != 0 else { return }
     report.add(
       .warning, "\(path): everybody on this machine may read it", at: place, "data", remedy: "run: chmod o-r \(path)")
@@ -160,82 +164,6 @@ public struct SurroundingsCheck: Sendable {
       }
     }
     return (try? files.state(of: "/"))?.isWritable ?? false
-  }
-
-  // MARK: Certificates
-
-  private func checkCertificates(_ report: inout Report) {
-    var names: [String] = []
-    var areAllRead = true
-    for (number, certificate) in report.configuration.certificates.enumerated() {
-      let place = "tls.certificates[\(number)]"
-      do {
-        let facts = try loadCertificate(certificate)
-        names += facts.dnsNames
-        checkTimes(of: facts, certificate, &report, at: place)
-      } catch {
-        areAllRead = false
-        report.add(.error, "\(error)", at: place, remedy: "give a chain and the key it was issued for")
-      }
-      warnOfReaders(of: certificate.key, &report, at: "\(place).key")
-    }
-    let hostName = report.configuration.hostName
-    guard areAllRead, !report.configuration.certificates.isEmpty,
-      !DNSID.anyMatches(presented: names, host: hostName.description)
-    else { return }
-    report.add(
-      .warning, "no certificate carries \(hostName), so clients that connect to this name will refuse it",
-      at: "tls.certificates[0].chain", remedy: "have a certificate issued for \(hostName)")
-  }
-
-  private func checkTimes(
-    of facts: CertificateFacts, _ certificate: Configuration.CertificateFiles, _ report: inout Report, at place: String
-  ) {
-    let chain = certificate.chain
-    let remedy = "have it renewed"
-    if facts.notValidAfter <= now {
-      report.add(.error, "\(chain): the certificate has expired", at: "\(place).chain", remedy: remedy)
-    } else if facts.notValidBefore > now {
-      report.add(
-        .error, "\(chain): the certificate is not valid yet", at: "\(place).chain", remedy: "set this machine's clock")
-    } else if facts.notValidAfter - now < SurroundingsCheck.certificateNotice {
-      let days = (facts.notValidAfter - now).nanoseconds / 86_400_000_000_000
-      report.add(
-        .warning, "\(chain): the certificate expires in \(days) days", at: "\(place).chain", remedy: remedy)
-    }
-  }
-
-  private func checkTrustRoots(_ report: inout Report) {
-    if report.configuration.trustRoots.isEmpty, report.configuration.hasVerifiedNextHop {
-      do {
-        try loadTrustRoots(nil)
-      } catch {
-        report.add(
-          .error, "\(error)", at: "outbound.smarthost", "domains", remedy: "or name a PEM file in tls.trust_roots")
-      }
-    }
-    for path in report.configuration.trustRoots {
-      do {
-        try loadTrustRoots(path)
-      } catch {
-        report.add(.error, "\(error)", at: "tls.trust_roots", remedy: "name a PEM file with authorities' certificates")
-      }
-    }
-  }
-
-  private func checkTrustAnchors(_ report: inout Report) {
-    guard let dns = report.configuration.dns, let path = dns.trustAnchors else { return }
-    let place = "dns.trust_anchors"
-    do throws(TrustAnchorFileFault) {
-      let anchors = try dns.anchors(from: files)
-      guard RootAnchors.areOutOfDate(anchors) else { return }
-      report.add(
-        .warning, "\(path): \(ValidationFault.anchorsOutOfDate)", at: place,
-        remedy: ValidationFault.anchorsOutOfDate.remedy)
-    } catch {
-      report.add(
-        .error, "\(error)", at: place, remedy: "give a file of DS or DNSKEY records, or take the key out")
-    }
   }
 
   // MARK: Where mail goes
@@ -260,7 +188,8 @@ public struct SurroundingsCheck: Sendable {
       report.add(
         .error, "\(folder.isEmpty ? "/" : folder): no folder is there that this process may write in",
         at: "\(place).maildir", place,
-        remedy: "run: install -d -m 700 -o USER \(folder), with the user that runs martlet")
+        remedy: "run: install -d -m 700 -o USER \(folder), with the user that runs martlet, or mount its disk; mail "
+          + "for it waits until then", allowsServing: true)
     case .lmtp(.unixSocket(let path)):
       guard (try? files.state(of: path))?.kind != .socket else { return }
       report.add(
@@ -292,7 +221,7 @@ public struct SurroundingsCheck: Sendable {
       guard let state = try? files.state(of: program), state.kind == .file, state.isExecutable else {
         return report.add(
           .error, "\(program): this is no program that this process may run", at: "outbound.smarthost.token_command",
-          remedy: "give the path of a program, and let the user that runs martlet execute it")
+          remedy: "give the path of a program, and let the user that runs martlet execute it", allowsServing: true)
       }
     }
   }

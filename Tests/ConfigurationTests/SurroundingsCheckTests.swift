@@ -77,7 +77,7 @@ struct SurroundingsCheckTests {
       "/users.json": Array(
         #"{"version":1,"users":[{"name":"a","password_hash":"$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","priority":"normal","limits":{},"senders":["a@example.com"]}]}"#
           .utf8),
-      "/password": Array("secret\n".utf8),
+      "/password": Array("secret\n".utf8), "/c.pem": Array("chain".utf8), "/k.pem": Array("key".utf8),
     ]
     return files
   }
@@ -86,7 +86,8 @@ struct SurroundingsCheckTests {
     dnsNames: ["mail.example.com"], notValidBefore: now + .seconds(-86_400), notValidAfter: now + .seconds(90 * 86_400))
 
   private func check(
-    _ text: String = text, _ files: MemoryFiles = files, facts: CertificateFacts? = facts, rootsAreGood: Bool = true
+    _ text: String = text, _ files: MemoryFiles = files, facts: CertificateFacts? = facts, rootsAreGood: Bool = true,
+    foreign: Set<IPAddress> = [], willListen: Bool = true
   ) throws -> [String] {
     let check = SurroundingsCheck(
       files: files, now: Self.now,
@@ -96,7 +97,7 @@ struct SurroundingsCheckTests {
       },
       loadTrustRoots: { path in
         guard rootsAreGood else { throw Broken(description: "\(path ?? "the system"): no certificate") }
-      })
+      }, bind: { foreign.contains($0) ? "this machine has no such address" : nil }, willListen: willListen)
     return check.findings(for: try parse(text)).map {
       "\($0.position?.description ?? "-"): \($0.severity.rawValue): \($0.text)"
     }
@@ -188,6 +189,13 @@ struct SurroundingsCheckTests {
         "7:7: warning: no certificate carries mail.example.com, so clients that connect to this name will refuse it",
       ])
     var files = Self.files
+    files.denied = ["/k.pem"]
+    files.contents["/c.pem"] = nil
+    #expect(
+      try check(Self.text, files) == [
+        "7:7: error: /c.pem: there is no such file", "8:7: error: /k.pem: permission denied",
+      ])
+    files = Self.files
     files.states["/k.pem"] = FileState(.file, permissions: 0o644)
     #expect(try check(Self.text, files) == ["8:7: warning: /k.pem: everybody on this machine may read it"])
     #expect(try check(rootsAreGood: false) == ["9:3: error: /roots.pem: no certificate"])
@@ -228,6 +236,77 @@ struct SurroundingsCheckTests {
     #expect(try check(Self.text, files) == ["22:5: error: /password: there is no such file"])
     files.contents["/password"] = [UInt8](repeating: 0x61, count: SecretFile.maximumOctets + 1)
     #expect(try check(Self.text, files) == ["22:5: error: /password: the file is too large"])
+  }
+
+  @Test("where connections come from and clients come to are addresses of this machine")
+  func addresses() throws {
+    let text = Self.text
+      .replacing(
+        #"{submissions: ":465"}"#, with: #"{submissions: ["192.0.2.1:465", "192.0.2.9:465", "192.0.2.9:466"]}"#
+      )
+      .replacing(
+        "  route: smarthost\n",
+        with:
+          "  route: smarthost\n  sources:\n    - address: 2001:db8::9\n    - address: 192.0.2.44\n      ehlo: a.example\n"
+      )
+    #expect(try check(text) == [])
+    let foreign: Set<IPAddress> = [
+      .v4(0xc000_0209), .v4(0xc000_022c), .v6(high: 0x2001_0db8_0000_0000, low: 9),
+    ]
+    #expect(
+      try check(text, foreign: foreign) == [
+        "4:10: error: 192.0.2.9: nobody can be listened to here: this machine has no such address",
+        "20:16: error: 2001:db8::9: no connection can come from here: this machine has no such address",
+        "21:16: error: 192.0.2.44: no connection can come from here: this machine has no such address",
+      ])
+    // A reload leaves the listeners as they are.
+    #expect(try check(text, foreign: foreign, willListen: false).count == 2)
+  }
+
+  @Test("a fault that a part of the mail meets, or none yet, is an error that a server can be started with")
+  func errorsToServeWith() throws {
+    let facts = CertificateFacts(
+      dnsNames: ["mail.example.com"], notValidBefore: Self.facts.notValidBefore, notValidAfter: Self.now)
+    var files = Self.files
+    files.states["/mail"] = nil
+    files.states["/data"] = FileState(.folder, permissions: 0o700, isWritable: false, isExecutable: true)
+    let check = SurroundingsCheck(
+      files: files, now: Self.now, loadCertificate: { _ in facts }, loadTrustRoots: { _ in }, bind: { _ in nil })
+    let findings = check.findings(for: try parse(Self.text))
+    #expect(findings.allSatisfy { $0.severity == .error })
+    #expect(
+      findings.map { "\($0.allowsServing) \($0.text)" } == [
+        "false /data: this process may not write there", "true /c.pem: the certificate has expired",
+        "true /mail: no folder is there that this process may write in",
+      ])
+  }
+
+  @Test("the system says which addresses are this machine's")
+  func systemAddresses() {
+    #expect(SystemAddresses.trouble(binding: .v4(0x7f00_0001)) == nil)
+    #expect(SystemAddresses.trouble(binding: .v4(0)) == nil)
+    // RFC 5737, RFC 3849: nobody has them.
+    #expect(SystemAddresses.trouble(binding: .v4(0xc000_022c)) == "this machine has no such address")
+    #expect(SystemAddresses.trouble(binding: .v6(high: 0x2001_0db8_0000_0000, low: 9)) != nil)
+  }
+
+  @Test("of a file that is faulty elsewhere the places of data and users are known")
+  func placesInFaultyFile() throws {
+    let folder = FileManager.default.temporaryDirectory.appending(path: "martlet-\(UInt64.random(in: 0 ... .max))")
+      .path()
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let path = folder + "/martlet.yaml"
+    for (text, data, users) in [
+      ("data: /d\nnonsense: 1\n", "/d", "/d/users.json"),
+      ("limit: {}\nusers: u.json\ndata: ./d\n", "\(folder)/d", "\(folder)/u.json"),
+      ("data: [1]\n", nil, nil), ("data: /d\nusers: [x]\n", nil, nil), ("hostname: a.example\n", nil, nil),
+      ("data: /d\n  bad: [\n", nil, nil), ("data: /d\ndata: /e\n", nil, nil),
+    ] as [(String, String?, String?)] {
+      try text.write(toFile: path, atomically: true, encoding: .utf8)
+      let places = ConfigurationFile.places(inFaulty: path)
+      #expect(places?.dataFolder == data && places?.usersFile == users, "\(text)")
+    }
   }
 
   @Test("the token's program can be run")
