@@ -3,6 +3,14 @@ import NIOCore
 import NIOPosix
 import SMTPSessions
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// One dial: the attempts of a `DialRace` as channels, all of them on one event loop, which so decides who was first.
 /// The others are closed before they have a delegate: nothing is said on them, nor heard.
 final class Dialling {
@@ -10,7 +18,7 @@ final class Dialling {
     let address: SocketAddress
     /// Nil for a UNIX socket.
     let endpoint: SocketEndpoint?
-    let source: SocketAddress?
+    let source: SocketEndpoint?
 
     var description: String { endpoint?.description ?? address.pathname ?? "the socket" }
   }
@@ -21,6 +29,7 @@ final class Dialling {
   private let setup: WireSetup
   private let station: TransportLoops.Station
   private let delegate: Delegate
+  private let sources: (any SourceWatch)?
   private let outcome: EventLoopPromise<Result<DialledPeer, DialFault>>
   private var race: DialRace
   private var channels: [any Channel] = []
@@ -30,8 +39,10 @@ final class Dialling {
 
   init(
     _ destinations: [Destination], until deadline: Uptime, setup: WireSetup, on station: TransportLoops.Station,
-    outcome: EventLoopPromise<Result<DialledPeer, DialFault>>, delegate: @escaping Delegate
+    sources: (any SourceWatch)? = nil, outcome: EventLoopPromise<Result<DialledPeer, DialFault>>,
+    delegate: @escaping Delegate
   ) {
+    self.sources = sources
     self.destinations = destinations
     self.deadline = deadline
     self.setup = setup
@@ -79,9 +90,11 @@ final class Dialling {
         }
       }
     if destination.endpoint != nil { bootstrap = bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1) }
-    if let source = destination.source { bootstrap = bootstrap.bind(to: source) }
+    if let source = destination.source, let address = try? source.socketAddress() {
+      bootstrap = bootstrap.bind(to: address)
+    }
     bootstrap.connect(to: destination.address).assumeIsolated().whenFailure { error in
-      self.note(Dialling.fault(for: error, at: destination))
+      self.note(self.fault(for: error, at: destination))
       self.follow(self.race.failed())
     }
     schedule(after: NIODialer.staggerDelay) { $0.grewLate(index) }
@@ -89,6 +102,7 @@ final class Dialling {
 
   /// Called by the gate of a channel that has connected: its wire, or nil where it came second.
   private func wire(to destination: Destination, on channel: any Channel) -> WireChannelHandler? {
+    if let source = destination.source { sources?.had(source.address) }
     guard race.connected() else { return nil }
     channels.removeAll { $0 === channel }
     let (delegate, peer) = (delegate, DialledPeer(endpoint: destination.endpoint))
@@ -116,8 +130,14 @@ final class Dialling {
     }
   }
 
-  private static func fault(for error: any Error, at destination: Destination) -> DialFault {
+  private func fault(for error: any Error, at destination: Destination) -> DialFault {
     let place = destination.description
+    // An address that we can't come from is our fault, and not that of the server it was meant for.
+    if let source = destination.source, let error = error as? IOError, error.errnoCode == EADDRNOTAVAIL {
+      let reason = "this machine has no address \(source.address)"
+      sources?.lacked(source.address, reason: reason)
+      return .unreachable("\(reason), which outbound.sources names; \(place) was not asked")
+    }
     switch error {
     case let error as IOError where error.errnoCode == ECONNREFUSED || error.errnoCode == ECONNRESET:
       return .refused("\(place): \(systemWords(for: error.errnoCode))")

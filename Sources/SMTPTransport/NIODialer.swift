@@ -14,17 +14,21 @@ public final class NIODialer: Dialer {
   private let loops: TransportLoops
   private let resolver: any HostResolver
   private let setup: WireSetup
+  private let sources: (any SourceWatch)?
 
   /// - Parameters:
   ///   - roots: whom the client's side of TLS believes; without them every handshake fails, and wires stay in clear.
+  ///   - sources: hears which addresses of ours could be had for connections.
   ///   - now: the wall clock that certificates are judged by.
   /// - Throws: `TrustRootsFault.noContext` where TLS can't be had at all.
   public init(
     loops: TransportLoops, resolver: any HostResolver = SystemHostResolver(), roots: TrustRoots?,
-    timeouts: WireTimeouts = WireTimeouts(), now: @escaping @Sendable () -> UTCInstant
+    timeouts: WireTimeouts = WireTimeouts(), sources: (any SourceWatch)? = nil,
+    now: @escaping @Sendable () -> UTCInstant
   ) throws(TrustRootsFault) {
     self.loops = loops
     self.resolver = resolver
+    self.sources = sources
     var client: ClientTLS?
     if let roots { client = try ClientTLS(roots: roots, now: now) }
     setup = WireSetup(client: client, timeouts: timeouts)
@@ -80,7 +84,7 @@ public final class NIODialer: Dialer {
       // An address of its own octets is always one of a socket.
       (try? endpoint.socketAddress()).map { address in
         let source = egress.source(toward: endpoint.address).map { SocketEndpoint(address: $0.address, port: 0) }
-        return Dialling.Destination(address: address, endpoint: endpoint, source: try? source?.socketAddress())
+        return Dialling.Destination(address: address, endpoint: endpoint, source: source)
       }
     }
     return try await dial(destinations, until: deadline, delegate)
@@ -93,7 +97,8 @@ public final class NIODialer: Dialer {
     let outcome = station.loop.makePromise(of: Result<DialledPeer, DialFault>.self)
     let dialling = NIOLoopBoundBox.makeBoxSendingValue(
       Dialling(
-        destinations, until: deadline, setup: setup, on: station, outcome: outcome, delegate: delegate),
+        destinations, until: deadline, setup: setup, on: station, sources: sources, outcome: outcome, delegate: delegate
+      ),
       as: Dialling.self, eventLoop: station.loop)
     station.loop.execute { dialling.value.start() }
     let result = await withTaskCancellationHandler {

@@ -169,6 +169,34 @@ struct DialerTests {
     await listener.stopAccepting()
   }
 
+  private final class Sources: SourceWatch {
+    let heard = Mutex<[String]>([])
+    func had(_ address: IPAddress) { heard.withLock { $0.append("had \(address)") } }
+    func lacked(_ address: IPAddress, reason: String) { heard.withLock { $0.append("lacked \(address)") } }
+  }
+
+  @Test("a source address that this machine lacks is named as the fault, and not the host that was meant")
+  func missingSource() async throws {
+    let server = smtpLikePlayer()
+    let (listener, endpoint) = try await house.listen(.clear, server)
+    let sources = Sources()
+    let dialer = try NIODialer(loops: house.loops, roots: nil, timeouts: .brief, sources: sources, now: { House.today })
+    func dial(from source: IPAddress) async throws {
+      let egress = Egress(name: Egress.test.name, sources: [.init(source)])
+      _ = try await dialer.dial(.address(endpoint), from: egress, timeout: .seconds(10)) { wire, _ in
+        Player().delegate(on: wire)
+      }
+    }
+    // RFC 5737: nobody has it.
+    await #expect(
+      throws: DialFault.unreachable(
+        "this machine has no address 192.0.2.44, which outbound.sources names; \(endpoint) was not asked")
+    ) { try await dial(from: .v4(0xc000_022c)) }
+    try await dial(from: .v4(0x7f00_0009))
+    #expect(sources.heard.withLock { $0 } == ["lacked 192.0.2.44", "had 127.0.0.9"])
+    await listener.stopAccepting()
+  }
+
   @Test("a UNIX socket is dialled by its path, and has no endpoint")
   func unixSocket() async throws {
     let folder = Folder()
