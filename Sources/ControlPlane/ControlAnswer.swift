@@ -26,6 +26,8 @@ public struct ServerStatus: Hashable, Sendable, Codable {
   public let hostName: String
   public let processID: Int32
   public let startedAt: Timestamp
+  /// Since when it has been ending: then it listens no more. Nil while it serves.
+  public let stoppingSince: Timestamp?
   public let listeners: [Listener]
   public let queue: QueueStanding
   /// Routes that rest, those that end soonest first.
@@ -53,17 +55,19 @@ public struct ServerStatus: Hashable, Sendable, Codable {
     case hostName = "hostname"
     case processID = "pid"
     case startedAt = "started_at"
+    case stoppingSince = "stopping_since"
   }
 
   public init(
-    version: String, hostName: String, processID: Int32, startedAt: Timestamp, listeners: [Listener],
-    queue: QueueStanding, restingRoutes: [RestingRouteFacts] = [], moreRestingRoutes: Int = 0,
+    version: String, hostName: String, processID: Int32, startedAt: Timestamp, stoppingSince: Timestamp? = nil,
+    listeners: [Listener], queue: QueueStanding, restingRoutes: [RestingRouteFacts] = [], moreRestingRoutes: Int = 0,
     alarms: [AlarmFacts] = [], lastError: ErrorFacts? = nil
   ) {
     self.version = version
     self.hostName = hostName
     self.processID = processID
     self.startedAt = startedAt
+    self.stoppingSince = stoppingSince
     self.listeners = listeners
     self.queue = queue
     self.restingRoutes = restingRoutes
@@ -119,19 +123,25 @@ public struct ErrorFacts: Hashable, Sendable, Codable {
 
 /// A backup that was made.
 public struct BackupFacts: Hashable, Sendable, Codable {
+  /// Of the damaged messages so many are named.
+  public static let maximumNamed = 1_000
+
   public let folder: String
   public let madeAt: Timestamp
   public let messages: Int
+  /// Messages in it without a whole body, by their ids.
+  public let damaged: [String]
 
   private enum CodingKeys: String, CodingKey {
-    case folder, messages
+    case folder, messages, damaged
     case madeAt = "made_at"
   }
 
-  public init(folder: String, madeAt: Timestamp, messages: Int) {
+  public init(folder: String, madeAt: Timestamp, messages: Int, damaged: [String] = []) {
     self.folder = folder
     self.madeAt = madeAt
     self.messages = messages
+    self.damaged = Array(damaged.prefix(BackupFacts.maximumNamed))
   }
 }
 

@@ -23,8 +23,9 @@ struct BackupCopy {
     self.mayGoOn = mayGoOn
   }
 
-  /// `changing` works on the copied database before it gets its name.
-  func run(changing: (Database) throws -> Void = { _ in }) throws -> BackupSummary {
+  /// The copied database has the current schema, whatever the source's. `changing` works on it before it gets its name,
+  /// once the bodies were looked at.
+  func run(changing: (Database, BackupSummary) throws -> Void = { _, _ in }) throws -> BackupSummary {
     for path in [target.folder, target.segmentsFolder, target.bodiesFolder] { try fileSystem.createFolder(path) }
     try clear()
     let unfinished = target.folder + "/" + BackupCopy.unfinishedName
@@ -37,8 +38,9 @@ struct BackupCopy {
 
     let copy = try Schema.openAside(unfinished)
     defer { try? copy.close() }
+    try copy.writeWithoutTransaction { db in try Schema.migrate(db) }
     let summary = try copy.read { db in try copyBodies(named: db) }
-    try copy.write { db in try changing(db) }
+    try copy.write { db in try changing(db, summary) }
     try copy.close()
 
     let file = try fileSystem.open(unfinished, .write)

@@ -104,7 +104,8 @@ enum Schema {
     return try DatabaseQueue(path: path, configuration: configuration)
   }
 
-  private static func migrate(_ db: Database) throws {
+  /// The steps that a database hasn't gone yet.
+  static func migrate(_ db: Database) throws {
     let found = try expectKnown(db)
     for version in found..<steps.count {
       try db.inTransaction(.immediate) {

@@ -38,14 +38,23 @@ extension SegmentedQueueStore {
   /// an operator has looked at it and released what is to go.
   ///
   /// `folder` is absent, or holds no queue. Broken off at any step it holds none either, and the same call begins again.
+  ///
+  /// Every body is compared with its checksum. Those that were `damaged` when the backup was made are so again; where
+  /// others are missing or damaged, nothing is restored unless `acceptingLoss`: then their rows are held without a body,
+  /// and the summary names them.
   public static func restore(
-    from backup: String, to folder: String, fileSystem: any FileSystem = POSIXFileSystem()
+    from backup: String, to folder: String, damaged: Set<QueueID> = [], acceptingLoss: Bool = false,
+    fileSystem: any FileSystem = POSIXFileSystem()
   ) throws(StoreOpenError) -> BackupSummary {
     do {
       let source = SegmentFiles(folder: backup, options: StoreOptions(), fileSystem: fileSystem)
       try fileSystem.createFolder(folder)
       let lock = try FolderLock(folder: folder)
-      let summary = try BackupCopy(from: source, to: folder).run { db in
+      let summary = try BackupCopy(from: source, to: folder).run { db, summary in
+        let lost = summary.damaged.filter { !damaged.contains($0) }
+        guard acceptingLoss || lost.isEmpty else {
+          throw StoreOpenError.bodiesLost(Array(lost.prefix(StoreOpenError.maximumNamed)), count: lost.count)
+        }
         try db.execute(
           sql: """
             UPDATE recipients SET state = ?,

@@ -1,3 +1,4 @@
+public import MailQueue
 public import MailSyntax
 
 /// The sizes and times of a store. The defaults suit a server; a test takes small ones.
@@ -44,6 +45,11 @@ public enum StoreOpenError: Error, Hashable, Sendable, CustomStringConvertible {
   case badOptions(String)
   /// A restore goes only into a folder that holds no queue.
   case notEmpty(folder: String)
+  /// Bodies of a backup are missing or damaged that were whole when it was made: nothing was restored. The first
+  /// `maximumNamed` in the order of their places, and how many there are.
+  case bodiesLost([QueueID], count: Int)
+
+  public static let maximumNamed = 20
 
   public var description: String {
     switch self {
@@ -56,6 +62,10 @@ public enum StoreOpenError: Error, Hashable, Sendable, CustomStringConvertible {
       "queue.sqlite3 has schema \(found), this version knows up to \(known); use the version that wrote it, or a later"
     case .badOptions(let text): text
     case .notEmpty(let folder): "\(folder) holds a queue already; restore into an empty folder"
+    case .bodiesLost(let ids, let count):
+      "the stored bodies of \(count) \(count == 1 ? "message is" : "messages are") missing or damaged in the backup: "
+        + ids.map(\.description).joined(separator: ", ")
+        + (count > ids.count ? " and \(count - ids.count) more" : "")
     }
   }
 }

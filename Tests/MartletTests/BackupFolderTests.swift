@@ -1,3 +1,4 @@
+import Configuration
 import ControlPlane
 import Foundation
 import MailQueue
@@ -58,9 +59,9 @@ struct BackupFolderTests {
     let ids = try await makeBackup(in: folder)
     #expect(!FileManager.default.fileExists(atPath: folder.path + "/backup.unfinished"))
     let restored = folder.path + "/restored"
-    let record = try BackupFolder.restore(
+    let (record, damaged) = try BackupFolder.restore(
       folder.path + "/backup", to: restored, usersFile: restored + "/users.json")
-    #expect(record.messages == 2 && record.madeAt == Timestamp(Sample.now))
+    #expect(damaged.isEmpty && record.messages == 2 && record.madeAt == Timestamp(Sample.now))
     #expect(FileManager.default.contents(atPath: restored + "/users.json") == Data("users".utf8))
     #expect(!FileManager.default.fileExists(atPath: restored + "/restore.unfinished"))
 
@@ -98,7 +99,7 @@ struct BackupFolderTests {
       try Data(text.utf8).write(to: URL(filePath: folder.path + "/backup.json"))
     case _: break
     }
-    #expect(throws: FileTrouble.self) {
+    #expect(throws: martlet.FileTrouble.self) {
       _ = try BackupFolder.restore(folder.path, to: folder.path + "/new", usersFile: folder.path + "/new/users.json")
     }
     #expect(!FileManager.default.fileExists(atPath: folder.path + "/new"))
@@ -133,11 +134,80 @@ struct BackupFolderTests {
     await store.close()
   }
 
+  @Test("a backup that has lost bodies is not restored, unless the rest is asked for: then the lost ones are named")
+  func lostBodies() async throws {
+    let folder = try TestFolder()
+    let ids = try await makeBackup(in: folder)
+    try FileManager.default.removeItem(atPath: folder.path + "/backup/segments")
+    let restored = folder.path + "/restored"
+    #expect(throws: StoreOpenError.bodiesLost(ids, count: 2)) {
+      _ = try BackupFolder.restore(folder.path + "/backup", to: restored, usersFile: restored + "/users.json")
+    }
+    #expect(!OperatingPlace.holdsQueue(restored))
+    let (record, damaged) = try BackupFolder.restore(
+      folder.path + "/backup", to: restored, usersFile: restored + "/users.json", acceptingLoss: true)
+    #expect(damaged == ids && OperatingPlace.holdsQueue(restored))
+    let lines = RestoreCommand.lines(record, restored, damaged: damaged.map(\.description))
+    #expect(lines.joined(separator: " ").contains("never to be delivered: \(ids[0]), \(ids[1])"))
+  }
+
+  @Test("a backup whose queue is lost, or another's, is not restored")
+  func lostQueue() async throws {
+    let folder = try TestFolder()
+    _ = try await makeBackup(in: folder)
+    let (backup, restored) = (folder.path + "/backup", folder.path + "/restored")
+    let text = try String(contentsOfFile: backup + "/backup.json", encoding: .utf8)
+    try text.replacing(#""messages":2"#, with: #""messages":3"#)
+      .write(toFile: backup + "/backup.json", atomically: true, encoding: .utf8)
+    #expect(throws: martlet.FileTrouble.self) {
+      _ = try BackupFolder.restore(backup, to: restored, usersFile: restored + "/users.json")
+    }
+    #expect(!OperatingPlace.holdsQueue(restored))
+    try FileManager.default.removeItem(atPath: backup + "/queue.sqlite3")
+    #expect(throws: martlet.FileTrouble.self) {
+      _ = try BackupFolder.restore(backup, to: restored, usersFile: restored + "/users.json")
+    }
+    #expect(!FileManager.default.fileExists(atPath: backup + "/queue.sqlite3"))
+  }
+
+  @Test("no server begins with an empty queue where a restore was not finished, and the same restore begins again")
+  func unfinishedRestoreIsNotServed() async throws {
+    let folder = try TestFolder()
+    let ids = try await makeBackup(in: folder)
+    let (backup, restored, users) = (
+      folder.path + "/backup", folder.path + "/restored", folder.path + "/elsewhere/users.json"
+    )
+    try FileManager.default.moveItem(atPath: backup + "/segments", toPath: backup + "/away")
+    #expect(throws: StoreOpenError.self) { _ = try BackupFolder.restore(backup, to: restored, usersFile: users) }
+    #expect(throws: martlet.FileTrouble.self) { try BackupFolder.expectNoUnfinishedRestore(in: restored) }
+    let configuration = Configuration(
+      hostName: try DomainName("mx.example.org"), dataFolder: restored, listeners: [], certificates: [],
+      usersFile: users, domains: [], outbound: Configuration.Outbound(.none))
+    await #expect(throws: martlet.FileTrouble.self) {
+      _ = try await House.open(configuration, log: NoLog())
+    }
+    #expect(!OperatingPlace.holdsQueue(restored))
+
+    try FileManager.default.moveItem(atPath: backup + "/away", toPath: backup + "/segments")
+    // As a kill behind the copying of the users leaves it, with a users file outside of the data folder.
+    try SecretFiles.replace(users, with: Array("users".utf8))
+    #expect(try BackupFolder.restore(backup, to: restored, usersFile: users).damaged.isEmpty)
+    try BackupFolder.expectNoUnfinishedRestore(in: restored)
+    let store = try await open(restored)
+    #expect(try await store.list(QueueFilter(), after: nil, limit: 10).map(\.id) == ids)
+    await store.close()
+    // Somebody else's users are never written over.
+    try SecretFiles.replace(users, with: Array("others".utf8))
+    #expect(throws: ControlFault.self) {
+      _ = try BackupFolder.restore(backup, to: folder.path + "/new", usersFile: users)
+    }
+  }
+
   @Test("tell how to let the restored mail go")
   func notice() throws {
     let record = BackupFolder.Record(
       format: 1, program: "0.1.0", madeAt: Timestamp(Sample.now), messages: 2, bytes: 10, damaged: [])
-    let lines = RestoreCommand.lines(record, "/var/lib/martlet")
+    let lines = RestoreCommand.lines(record, "/var/lib/martlet", damaged: [])
     expectFits(lines)
     #expect(lines.contains { $0.contains("martlet queue release --all --data /var/lib/martlet") })
     #expect(lines[0] == "2 messages of 2026-11-22T11:45:00.000Z restored into /var/lib/martlet.")

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import MailQueue
 import MailSyntax
 import NIOCore
@@ -85,6 +86,41 @@ struct BackupTests {
     #expect(throws: StoreOpenError.self) { _ = try SegmentedQueueStore.restore(from: copy, to: house.path) }
     #expect(try await store.message(id(1)) != nil)
     await store.close()
+  }
+
+  @Test("a backup of any earlier schema is restored, and brought to this one", arguments: 1..<Schema.steps.count)
+  func earlierSchema(_ version: Int) async throws {
+    let house = try StoreHouse()
+    let store = try await house.open()
+    try await store.accept(newMessage(1), content(1, bytes: 2_000))
+    let (copy, restored) = (house.path + "/copy", house.path + "/restored")
+    _ = try await store.backup(to: copy)
+    await store.close()
+
+    try makeEarlier(copy + "/queue.sqlite3", version)
+    #expect(try SegmentedQueueStore.restore(from: copy, to: restored).messages == 1)
+    let again = try await house.open(restored)
+    #expect(try await again.message(id(1))?.recipients.map(\.state) == [.held])
+    #expect(try await again.readBody(id(1)) == content(1, bytes: 2_000))
+    await again.close()
+  }
+
+  /// The same rows in a database of the steps that there were then.
+  private func makeEarlier(_ path: String, _ version: Int) throws {
+    try FileManager.default.moveItem(atPath: path, toPath: path + ".new")
+    let database = try DatabaseQueue(path: path)
+    try database.writeWithoutTransaction { db in
+      try db.execute(sql: "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL")
+      for step in Schema.steps.prefix(version) { try db.execute(sql: step) }
+      try db.execute(sql: "PRAGMA user_version = \(version)")
+      try db.execute(sql: "ATTACH DATABASE ? AS new", arguments: [path + ".new"])
+      for table in ["messages", "recipients", "attempts", "outbox"] {
+        let columns = try db.columns(in: table).map(\.name).joined(separator: ", ")
+        try db.execute(sql: "INSERT INTO \(table) (\(columns)) SELECT \(columns) FROM new.\(table)")
+      }
+    }
+    try database.close()
+    try FileManager.default.removeItem(atPath: path + ".new")
   }
 
   @Test("housekeeping and checkpoints go on while a backup is being copied")

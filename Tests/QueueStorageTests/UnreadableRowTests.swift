@@ -338,7 +338,8 @@ struct UnreadableRowTests {
     let summary = try await store.backup(to: house.path + "/copy")
     #expect(summary.messages == 6 && Set(summary.damaged) == [id(1), id(3), id(4), id(5)])
     await store.close()
-    _ = try SegmentedQueueStore.restore(from: house.path + "/copy", to: house.path + "/restored")
+    _ = try SegmentedQueueStore.restore(
+      from: house.path + "/copy", to: house.path + "/restored", damaged: Set(summary.damaged))
     let restored = try await house.open(house.path + "/restored")
     #expect(try await restored.counts() == QueueCounts(messages: 6, recipientsQueued: 0, recipientsHeld: 6))
     #expect(try await restored.list(QueueFilter(), after: nil, limit: 10).count == 6)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ControlPlane
 import Foundation
+import MailQueue
 import MailSyntax
 import QueueStorage
 import SystemWorld
@@ -43,43 +44,62 @@ struct BackupCommand: AsyncParsableCommand {
   }
 
   static func text(_ facts: BackupFacts) -> String {
-    "\(QueueText.count(facts.messages, "message")) and the users of \(facts.madeAt) are in\n\(facts.folder)."
+    let text = "\(QueueText.count(facts.messages, "message")) and the users of \(facts.madeAt) are in\n\(facts.folder)."
+    guard !facts.damaged.isEmpty else { return text }
+    let damaged = "The stored bodies of these were damaged before: \(facts.damaged.joined(separator: ", "))"
+    return ([text] + QueueText.wrapped(damaged, indent: 0)).joined(separator: "\n")
   }
 }
 
 extension BackupFacts {
-  init(_ record: BackupFolder.Record, in folder: String) {
-    self.init(folder: folder, madeAt: record.madeAt, messages: record.messages)
+  init(_ record: BackupFolder.Record, in folder: String, damaged: [String]? = nil) {
+    self.init(folder: folder, madeAt: record.madeAt, messages: record.messages, damaged: damaged ?? record.damaged)
   }
 }
 
 struct RestoreCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "restore", abstract: "Make a data folder of a backup, with all its mail held.",
-    usage: "martlet restore --from <folder> --data <folder> [--json]",
+    usage: "martlet restore --from <folder> --data <folder> [--without-lost] [--json]",
     discussion: """
       Held, because what was in the queue when the backup was made may have been delivered since. Look at it with \
-      `martlet queue list`, delete what has gone, and release the rest.
+      `martlet queue list`, delete what has gone, and release the rest. Every stored body is compared with its \
+      checksum first: where one is lost, nothing is restored unless --without-lost is given.
       """)
 
   @Option(help: ArgumentHelp("The folder that `martlet backup` made.", valueName: "folder")) var from: String
   @OptionGroup var place: PlaceOptions
+  @Flag(help: "Restore the rest where stored bodies are lost; what has none is held and named.") var withoutLost = false
   @Flag(help: "Print JSON.") var json = false
 
   func run() async throws {
     try await complaining {
       let place = try place.place()
       let backup = URL(filePath: from).standardizedFileURL.path()
-      let record = try BackupFolder.restore(
-        backup.hasSuffix("/") ? String(backup.dropLast()) : backup, to: place.dataFolder, usersFile: place.usersFile)
+      let (record, damaged) = try RestoreCommand.explainingLoss {
+        try BackupFolder.restore(
+          backup.hasSuffix("/") ? String(backup.dropLast()) : backup, to: place.dataFolder, usersFile: place.usersFile,
+          acceptingLoss: withoutLost)
+      }
       Console.print(
         try json
-          ? QueueText.json(BackupFacts(record, in: place.dataFolder))
-          : RestoreCommand.lines(record, place.dataFolder).joined(separator: "\n"))
+          ? QueueText.json(BackupFacts(record, in: place.dataFolder, damaged: damaged.map(\.description)))
+          : RestoreCommand.lines(record, place.dataFolder, damaged: damaged.map(\.description)).joined(separator: "\n"))
     }
   }
 
-  static func lines(_ record: BackupFolder.Record, _ dataFolder: String) -> [String] {
+  /// Says with a refusal what can be done about it.
+  private static func explainingLoss<Result>(_ restore: () throws -> Result) throws -> Result {
+    do {
+      return try restore()
+    } catch let fault as StoreOpenError {
+      guard case .bodiesLost = fault else { throw fault }
+      Console.explain("Nothing was restored. To restore the rest, give --without-lost; what is lost is held then.")
+      throw fault
+    }
+  }
+
+  static func lines(_ record: BackupFolder.Record, _ dataFolder: String, damaged: [String]) -> [String] {
     var lines = [
       "\(QueueText.count(record.messages, "message")) of \(record.madeAt) restored into \(dataFolder).",
       "All are held.", "",
@@ -88,12 +108,12 @@ struct RestoreCommand: AsyncParsableCommand {
       "  martlet queue delete ID --data \(dataFolder)",
       "  martlet queue release --all --data \(dataFolder)",
     ]
-    if !record.damaged.isEmpty {
-      lines +=
-        [""]
-        + QueueText.wrapped(
-          "Damaged before the backup was made, and never to be delivered: \(record.damaged.joined(separator: ", "))",
-          indent: 0)
+    let before = Set(record.damaged)
+    for (text, ids) in [
+      ("Damaged before the backup was made, and never to be delivered", damaged.filter { before.contains($0) }),
+      ("Lost since the backup was made, and never to be delivered", damaged.filter { !before.contains($0) }),
+    ] where !ids.isEmpty {
+      lines += [""] + QueueText.wrapped("\(text): \(ids.joined(separator: ", "))", indent: 0)
     }
     return lines
   }

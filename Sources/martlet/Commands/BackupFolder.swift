@@ -76,10 +76,18 @@ enum BackupFolder {
   /// Makes a data folder of a backup, every queued recipient held.
   ///
   /// All is made ready in a folder of its own inside; `queue.sqlite3` is moved into its place last, and without it a
-  /// server finds no queue. An interrupted restore is begun again by the same command.
-  static func restore(_ folder: String, to dataFolder: String, usersFile: String) throws -> Record {
+  /// server finds no queue, and refuses to begin an empty one. An interrupted restore is begun again by the same command.
+  ///
+  /// - Parameter acceptingLoss: messages whose bodies the backup has lost are restored without them.
+  /// - Returns: with the record the messages that have no whole body.
+  static func restore(
+    _ folder: String, to dataFolder: String, usersFile: String, acceptingLoss: Bool = false
+  ) throws -> (record: Record, damaged: [QueueID]) {
     let record = try record(of: folder)
-    let workplace = dataFolder + "/restore" + unfinishedSuffix
+    guard isThere(folder + "/queue.sqlite3") else {
+      throw FileTrouble("\(folder): the backup has lost its queue.sqlite3; nothing was restored")
+    }
+    let workplace = unfinishedRestore(in: dataFolder)
     try FileManager.default.createDirectory(
       atPath: dataFolder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     try OperatingPlace.becomeOwner(of: dataFolder)
@@ -88,13 +96,21 @@ enum BackupFolder {
     defer { withExtendedLifetime(lock) {} }
     try clear(dataFolder, workplace: workplace)
     let hasOwnUsersFile = !usersFile.hasPrefix(dataFolder + "/")
-    guard !hasOwnUsersFile || !isThere(usersFile) else {
+    // An interrupted restore may have put it there.
+    guard !hasOwnUsersFile || !isThere(usersFile) || isSame(usersFile, folder + "/" + usersName) else {
       throw ControlFault(.occupied, "\(usersFile): a users file is here already; move it away, and restore again")
     }
 
     try FileManager.default.createDirectory(
       atPath: workplace, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-    _ = try SegmentedQueueStore.restore(from: folder, to: workplace)
+    let summary = try SegmentedQueueStore.restore(
+      from: folder, to: workplace, damaged: Set(record.damaged.compactMap { QueueID($0) }),
+      acceptingLoss: acceptingLoss)
+    guard summary.messages == record.messages else {
+      throw FileTrouble(
+        "\(folder): \(recordName) speaks of \(QueueText.count(record.messages, "message")) and queue.sqlite3 has "
+          + "\(summary.messages); they are not of one backup, and nothing was restored")
+    }
     // What holds the mail is in the database itself and not in a log beside it, which would stay behind.
     guard !isThere(workplace + "/queue.sqlite3-wal") else {
       throw ControlFault(.failed, "\(workplace): the copied database did not close; nothing was restored")
@@ -107,7 +123,19 @@ enum BackupFolder {
       try move(workplace + "/" + name, to: dataFolder + "/" + name)
     }
     try FileManager.default.removeItem(atPath: workplace)
-    return record
+    return (record, summary.damaged)
+  }
+
+  private static func unfinishedRestore(in dataFolder: String) -> String { dataFolder + "/restore" + unfinishedSuffix }
+
+  /// A server that began with an empty queue where a restore was broken off or refused would hide that the mail isn't
+  /// there, and stand in the way of the next try.
+  static func expectNoUnfinishedRestore(in dataFolder: String) throws {
+    let workplace = unfinishedRestore(in: dataFolder)
+    guard isThere(workplace), !OperatingPlace.holdsQueue(dataFolder) else { return }
+    throw FileTrouble(
+      "\(workplace): a restore into this folder was not finished, so its mail is not here; give the same martlet "
+        + "restore again, or take this folder away to begin with an empty queue")
   }
 
   /// What a restore puts into place before the database.
@@ -125,6 +153,10 @@ enum BackupFolder {
         .occupied, "\(dataFolder): this holds something (\(names)); restore into an empty or new folder")
     }
     for name in found { try FileManager.default.removeItem(atPath: dataFolder + "/" + name) }
+  }
+
+  private static func isSame(_ one: String, _ other: String) -> Bool {
+    FileManager.default.contentsEqual(atPath: one, andPath: other)
   }
 
   private static func isThere(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }

@@ -45,8 +45,31 @@ struct OperatingPlace {
 
   /// The place that a configuration file names, else the folder itself.
   static func named(data: String?, config: String?) throws -> OperatingPlace {
-    if let config { return OperatingPlace(try ConfigurationSource.loadOrExplain(config)) }
+    if let config { return try inFile(config) }
     return OperatingPlace(dataFolder: URL(filePath: data ?? ".").standardizedFileURL.path())
+  }
+
+  /// A running server is asked and changed with a file that has become faulty, too: then only where it is counts.
+  private static func inFile(_ path: String) throws -> OperatingPlace {
+    do throws(ConfigurationFaults) {
+      let file = try ConfigurationFile.load(path: path)
+      for warning in file.warnings { Console.explain(warning.description) }
+      return OperatingPlace(file.configuration)
+    } catch {
+      Console.explain(error.description)
+      if let places = ConfigurationFile.places(inFaulty: path) {
+        Console.explain("The file is faulty, so it is believed about data and users alone.")
+        return OperatingPlace(faulty: places)
+      }
+      Console.explain("To ask a running server all the same, say --data FOLDER instead of --config.")
+      throw ExitStatus.badConfiguration
+    }
+  }
+
+  private init(faulty places: (dataFolder: String, usersFile: String)) {
+    dataFolder = places.dataFolder
+    usersFile = places.usersFile
+    configuration = nil
   }
 
   var socketPath: String { ControlServer.socketPath(inDataFolder: dataFolder) }
@@ -123,6 +146,7 @@ extension StoreOpenError {
     case .newerSchema: ExitStatus.unavailable
     case .badOptions: ExitStatus.badConfiguration
     case .notEmpty: ExitStatus.cannotCreate
+    case .bodiesLost: ExitStatus.badData
     }
   }
 }

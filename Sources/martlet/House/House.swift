@@ -69,6 +69,7 @@ final class House: Sendable {
     resolver: (any DNSRecords.Resolver)? = nil, log: any EventSink, inherited: [InheritedSocket] = [],
     segmentSize: ByteCount? = nil
   ) async throws -> House {
+    try BackupFolder.expectNoUnfinishedRestore(in: configuration.dataFolder)
     let clock = SystemClock()
     let alarms = StandingAlarms(before: log, clock: clock)
     let random = SystemRandom()
