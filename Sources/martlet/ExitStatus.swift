@@ -2,6 +2,7 @@ import ArgumentParser
 
 /// The exit codes of the program, after sysexits.h. The help of `martlet` lists them.
 enum ExitStatus {
+  static let wrongUse = ExitCode(64)
   static let badData = ExitCode(65)
   static let noInput = ExitCode(66)
   static let noSuchHost = ExitCode(68)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 
 @main
 struct Martlet: AsyncParsableCommand {
@@ -17,6 +18,32 @@ struct Martlet: AsyncParsableCommand {
       Demo.self, Dev.self, Serve.self, CheckCommand.self, Send.self, DNSCommand.self, QueueCommand.self,
       TraceCommand.self, UserCommand.self, BackupCommand.self, RestoreCommand.self,
     ])
+
+  static func main() async {
+    if let text = unknownCommand(in: CommandLine.arguments.dropFirst()) {
+      Console.complain(text)
+      exit(withError: ExitStatus.wrongUse)
+    }
+    await main(nil)
+  }
+
+  /// What to say where a word stands in a command's place and is none; nil where nothing is wrong that far.
+  static func unknownCommand(in words: some Sequence<String>) -> String? {
+    var command: any ParsableCommand.Type = Martlet.self
+    var path = "martlet"
+    for word in words where word != "help" {
+      let commands = command.configuration.subcommands
+      guard !commands.isEmpty, !word.hasPrefix("-") else { return nil }
+      guard let next = commands.first(where: { $0._commandName == word }) else {
+        let near = Spelling.nearest(to: word, among: commands.map { $0._commandName })
+        let advice = near.map { "did you mean \($0)?" } ?? "\(path) --help lists them"
+        return "\(path) \(QueueText.printable(word)): there is no such command; \(advice)"
+      }
+      command = next
+      path += " \(word)"
+    }
+    return nil
+  }
 }
 
 enum Version {

@@ -36,6 +36,20 @@ struct CommandTests {
     #expect(QueueCommand.fullMessage(for: error).contains(words))
   }
 
+  @Test(
+    "that are misspelt are told by the name that was probably meant",
+    arguments: [
+      ("queu list", "martlet queu: there is no such command; did you mean queue?"),
+      ("queue lst --data d", "martlet queue lst: there is no such command; did you mean list?"),
+      ("help srve", "martlet srve: there is no such command; did you mean serve?"),
+      ("zzzzzz", "martlet zzzzzz: there is no such command; martlet --help lists them"),
+      ("queue list --data d", nil), ("send someone", nil), ("--version", nil), ("", nil), ("queue --help", nil),
+      ("restore --from a --data b", nil), ("trace message.eml", nil),
+    ] as [(String, String?)])
+  func misspelt(_ line: String, _ text: String?) {
+    #expect(Martlet.unknownCommand(in: line.split(separator: " ").map(String.init)) == text)
+  }
+
   @Test("--all means the whole queue, conditions are joined, and each id has its filter")
   func filters() throws {
     let all = try #require(try QueueCommand.parseAsRoot(["delete", "--data", "/d", "--all"]) as? QueueDelete)

@@ -130,6 +130,17 @@ struct UserFileTests {
     #expect(error?.kind.exitCode == ExitStatus.badData)
   }
 
+  @Test("warn of a user that no mail reaches")
+  func unreachable() throws {
+    let added = try user("printer@example.org", senders: ["printer@example.org"], hasKeys: true)
+    var notice = UserNotice(
+      user: added, deed: .added, madePassword: nil, server: .knows, offersSCRAM: true, usersFile: "/d/users.json")
+    notice.warning = "the user printer@example.org has no mailbox; add printer to domains.example.org.recipients"
+    expectFits(notice.lines)
+    #expect(notice.lines.contains { $0.hasPrefix("Warning: the user printer@example.org has no mailbox") })
+    #expect(try QueueText.json(notice).contains(#""warning":"the user"#))
+  }
+
   @Test("that are added with a made password read it once and clearly")
   func addedNotice() throws {
     let notice = UserNotice(

@@ -1,5 +1,6 @@
 import Accounts
 import ArgumentParser
+import Configuration
 import ControlPlane
 import Foundation
 import MailQueue
@@ -72,9 +73,10 @@ struct UserAdd: AsyncParsableCommand {
         guard directory.user(named: name.description) == nil else { throw UserFault.duplicateName(name) }
         return try directory.setting(user)
       }
-      let notice = UserNotice(
+      var notice = UserNotice(
         user: user, deed: .added, madePassword: password.madeText, server: await file.tellServer(),
         offersSCRAM: directory.everyUserHasSCRAMKeys, usersFile: place.usersFile)
+      notice.warning = place.configuration?.unreachable([user]).first.map { "\($0.text); \($0.remedy)" }
       Console.print(try json ? QueueText.json(notice) : notice.lines.joined(separator: "\n"))
     }
   }

@@ -18,9 +18,11 @@ struct UserNotice: Encodable {
   let server: Server
   let offersSCRAM: Bool
   let usersFile: String
+  /// What is probably not meant so.
+  var warning: String?
 
   private enum CodingKeys: String, CodingKey {
-    case user, password, reloaded
+    case user, password, reloaded, warning
     case usersFile = "users_file"
     case offersSCRAM = "scram_offered"
   }
@@ -30,6 +32,7 @@ struct UserNotice: Encodable {
     try container.encode(UserFacts(user), forKey: .user)
     try container.encodeIfPresent(madePassword, forKey: .password)
     try container.encode(usersFile, forKey: .usersFile)
+    try container.encodeIfPresent(warning, forKey: .warning)
     try container.encode(offersSCRAM, forKey: .offersSCRAM)
     if case .knows = server {
       try container.encode(true, forKey: .reloaded)
@@ -60,6 +63,7 @@ struct UserNotice: Encodable {
       lines += QueueText.wrapped(
         "It has no SCRAM keys, so SCRAM-SHA-256 is offered to nobody; --scram makes keys.", indent: 0)
     }
+    if let warning { lines += QueueText.wrapped("Warning: \(warning).", indent: 0) }
     switch server {
     case .knows: lines.append("The running server knows it already.")
     case .notRunning: lines.append("No server runs here; it will know when it starts.")
