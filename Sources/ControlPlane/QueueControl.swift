@@ -56,8 +56,9 @@ public struct QueueControl: Sendable {
       answers.append(.message(MessageFacts(queued)))
       let meant = queued.recipients.filter(filter.matches)
       let ordered = meant.filter { !$0.state.isFinal } + meant.filter(\.state.isFinal)
+      let underWay = runner.underWay(of: queued.id)
       for recipient in ordered.prefix(QueueControl.maximumRecipientsListed) {
-        answers.append(.recipient(RecipientFacts(recipient)))
+        answers.append(.recipient(RecipientFacts(recipient, underWay: underWay)))
       }
     }
     answers.append(.standing(try await currentStanding()))
@@ -69,7 +70,8 @@ public struct QueueControl: Sendable {
     var answers: [ControlAnswer] = []
     if let queued = try await store.message(id) {
       answers.append(.message(MessageFacts(queued)))
-      for recipient in queued.recipients { answers.append(.recipient(RecipientFacts(recipient))) }
+      let underWay = runner.underWay(of: id)
+      for recipient in queued.recipients { answers.append(.recipient(RecipientFacts(recipient, underWay: underWay))) }
     }
     let events = try await store.events(of: id)
     guard !answers.isEmpty || !events.isEmpty else { throw .notFound }

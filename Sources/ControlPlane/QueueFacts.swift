@@ -1,5 +1,6 @@
 public import MailQueue
 internal import MailSyntax
+public import Relay
 internal import SMTPGrammar
 
 /// A message in the queue as an operator reads it; its recipients follow it in the answer.
@@ -62,17 +63,28 @@ public struct RecipientFacts: Hashable, Sendable, Codable {
   public let dueAt: Timestamp?
   public let lastResult: String?
   public let delayReported: Bool
+  /// Since when it is being delivered, if it is at this moment.
+  public let deliveringSince: Timestamp?
+  /// Whom the sender named, where that is known to be another: the alias that sends it on, or ORCPT (RFC 3461 §4.2).
+  public let originalRecipient: String?
 
   private enum CodingKeys: String, CodingKey {
     case number, address, route, state, attempts
     case dueAt = "due_at"
     case lastResult = "last_result"
     case delayReported = "delay_reported"
+    case deliveringSince = "delivering_since"
+    case originalRecipient = "original_recipient"
   }
 
-  public init(_ queued: QueuedRecipient) {
+  /// - Parameter underWay: the deliveries of its message at this moment.
+  public init(_ queued: QueuedRecipient, underWay: [DeliveryUnderWay] = []) {
+    deliveringSince = underWay.first { $0.recipients.contains(queued.number) }.map { Timestamp($0.since) }
     number = queued.number
-    address = queued.recipient.address.description
+    let address = queued.recipient.address.description
+    let original = queued.recipient.forwardedFrom?.description ?? queued.recipient.originalRecipient?.address
+    originalRecipient = original.flatMap { $0 == address ? nil : cut($0) }
+    self.address = address
     route = queued.recipient.route.rawValue
     state = queued.state.rawValue
     attempts = queued.attempts

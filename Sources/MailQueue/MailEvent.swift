@@ -35,6 +35,7 @@ public struct MailEvent: Hashable, Sendable {
     case reported = "message.reported"
     case delayReported = "recipient.delay-reported"
     case doubleBounce = "message.double-bounce"
+    case deliveryCut = "delivery.cut"
     // The house
     case started = "server.started"
     case stopping = "server.stopping"

@@ -124,7 +124,8 @@ final class Ledger: @unchecked Sendable {
         let mailbox = try? Mailbox(address)
       else { return nil }
       return Entry(id: id, address: mailbox)
-    case .accepted, .deferred, .held, .released, .rescheduled, .reported, .delayReported, .doubleBounce, .sessionOpened,
+    case .accepted, .deferred, .held, .released, .rescheduled, .reported, .delayReported, .doubleBounce, .deliveryCut,
+      .sessionOpened,
       .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused, .wrongWrapper,
       .addressLimited, .listed, .listUnanswered, .started,
       .stopping, .stopped, .reloaded, .dnssecProven, .alarm:

@@ -1,9 +1,13 @@
 """What a client sees of a stop by SIGTERM."""
 
+import json
 import signal
+import socket
+import subprocess
+import threading
 import time
 
-from harness import Letter, case, check
+from harness import ARRIVAL_SECONDS, Letter, case, check
 from serve import Serve
 from wire import Wire
 
@@ -79,3 +83,72 @@ def stop_cuts_off(bench):
             check(b"\r\n250 2.0.0" not in wire.received, "half a message was answered 250")
     finally:
         server.stop()
+
+
+class Silent:
+    """An LMTP server that takes connections and never says a word."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(str(path))
+        self.socket.listen(10)
+        self.connections = []
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                self.connections.append(self.socket.accept()[0])
+            except OSError:
+                return
+
+    def close(self):
+        self.socket.close()
+        for connection in self.connections:
+            connection.close()
+
+
+def asked(server, *words):
+    """What an operator is told, as JSON, a line each."""
+    done = subprocess.run([str(server.binary), "queue", *words, "--config", str(server.config), "--json"],
+                          capture_output=True, text=True, timeout=30)
+    check(done.returncode == 0, f"queue {words} ended with {done.returncode}: {done.stderr}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@case("a delivery that hangs is shown while it does, named by the stop, and cut at once by a second SIGTERM")
+def second_stop(bench):
+    place = bench.place("stopping-twice")
+    silent = Silent(place / "lmtp")
+    server = Serve(bench.martlet, place, deliver=f"{{lmtp: 'unix:{place}/lmtp'}}", limits="drain_time: 5m")
+    process = server.background.process
+    letter = Letter(to=["bob@example.org"])
+    try:
+        with greeted(server) as wire:
+            wire.ask(f"MAIL FROM:<{letter.sender}>", 250)
+            wire.ask(f"RCPT TO:<{letter.to[0]}>", 250)
+            wire.ask("DATA", 354)
+            wire.send(letter.stuffed())
+            wire.expect(250)
+        until = time.monotonic() + ARRIVAL_SECONDS
+        while not (shown := asked(server, "list")[0]["recipients"][0]).get("delivering_since"):
+            check(time.monotonic() < until, f"the delivery should be under way: {shown}")
+            time.sleep(0.05)
+
+        process.send_signal(signal.SIGTERM)
+        until = time.monotonic() + ARRIVAL_SECONDS
+        while "stopping_since" not in (status := asked(server, "status")[0]):
+            check(time.monotonic() < until, f"the server should be stopping: {status}")
+            time.sleep(0.05)
+        check(status["listeners"] == [], f"nothing is listened on: {status}")
+        check("server.stopping sessions=" in server.log() and "deliveries=1" in server.log(), server.log())
+
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+        check(process.returncode == 0, f"martlet ended with {process.returncode}:\n{server.log()}")
+        check(time.monotonic() - began < 20, "the second stop waited")
+        check("delivery.cut id=" in server.log(), f"the cut should be logged:\n{server.log()}")
+    finally:
+        server.stop()
+        silent.close()

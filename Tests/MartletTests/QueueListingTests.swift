@@ -2,6 +2,7 @@ import ArgumentParser
 import ControlPlane
 import MailQueue
 import MailSyntax
+import Relay
 import Testing
 
 @testable import martlet
@@ -117,6 +118,40 @@ struct QueueListingTests {
         "1 message in the queue: 1 recipient queued, 0 held.",
         "No new mail is accepted: the store is stopped: write: No space left.",
       ])
+  }
+
+  @Test("marks what is being delivered, whole where no terminal reads it, and of how many it shows")
+  func underWay() async throws {
+    let reason = "451 4.7.1 " + String(repeating: "a reason that goes on, ", count: 8) + "and ends here"
+    let message = try Sample.message(
+      1, age: .seconds(90), from: "a@example.org", to: [("b@there.example", .queued, .zero, reason)])
+    var listing = try await listing([message])
+    let underWay = DeliveryUnderWay(id: message.id, route: Sample.outbound, recipients: [0], since: Sample.now)
+    listing.entries[0].recipients = [RecipientFacts(message.recipients[0], underWay: [underWay])]
+    let whole = listing.lines(at: Sample.now, columns: nil, isNarrowed: true)
+    #expect(whole[1] == "\(message.id)    1m      4096  queued  on way  a@example.org")
+    #expect(whole[3] == "  \(reason)")
+    #expect(
+      whole.suffix(2) == [
+        "1 message shown. Of the whole queue:", "1 message in the queue: 3 recipients queued, 1 held.",
+      ])
+    expectFits(listing.lines(at: Sample.now))
+    let story = QueueStory(
+      id: message.id, [.message(MessageFacts(message)), .recipient(listing.entries[0].recipients[0])])
+    #expect(
+      story.lines(at: Sample.now + .seconds(65)).joined(separator: " ").replacing("  ", with: "")
+        .contains("being delivered since 2026-11-22T11:45:00.000Z"))
+  }
+
+  @Test("queue status of a server that ends says so, and that it listens no more")
+  func stopping() {
+    let status = ServerStatus(
+      version: "0.1.0", hostName: "mx.example.com", processID: 7, startedAt: Timestamp(Sample.now),
+      stoppingSince: Timestamp(Sample.now + .seconds(7190)), listeners: [],
+      queue: QueueStanding(
+        QueueCounts(messages: 2, recipientsQueued: 2, recipientsHeld: 0), store: .accepting, deliveriesInFlight: 1))
+    #expect(
+      status.lines(at: Sample.now + .seconds(7200))[2] == "  stopping   since 2026-11-22T13:44:50.000Z, for 10s")
   }
 
   @Test("queue status names the server and its listeners")

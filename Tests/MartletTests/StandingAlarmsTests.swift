@@ -71,6 +71,69 @@ struct StandingAlarmsTests {
     #expect(alarms.alarms.isEmpty)
   }
 
+  @Test("what waits for a restart stands until a reload takes it back, and so does a lost source address")
+  func restart() {
+    for what in [StandingAlarms.needsRestart, SourceAlarms.what] {
+      record(.alarm, [("what", .text(what)), ("reason", .text("x")), ("until-cleared", .flag(true))])
+    }
+    record(.reloaded, [("what", .text("users"))])
+    #expect(alarms.alarms.count == 2)
+    record(.reloaded, [("what", .text("configuration"))])
+    #expect(alarms.alarms.isEmpty)
+  }
+
+  @Test("a source address that is lost is said once, and so is its return")
+  func sources() {
+    let watch = SourceAlarms(events: alarms)
+    for _ in 0..<3 { watch.lacked(.v4(1), reason: "no such address") }
+    watch.lacked(.v4(2), reason: "no such address")
+    #expect(passed.count.withLock { $0 } == 2)
+    #expect(alarms.alarms.map(\.what) == [SourceAlarms.what])
+    watch.had(.v4(1))
+    watch.had(.v4(3))
+    #expect(alarms.alarms.count == 1)
+    watch.had(.v4(2))
+    #expect(alarms.alarms.isEmpty && passed.count.withLock { $0 } == 3)
+  }
+
+  @Test("mail that nothing safe enough takes is an alarm until some of its route goes or is given up")
+  func insecure() {
+    let kinds: [MailEvent.Kind] = [.delivered, .failed, .removed]
+    for kind in kinds {
+      for route in ["mx/a.example", "mx/b.example"] {
+        record(
+          .alarm,
+          [
+            ("what", .text("insecure")), ("route", .text(route)), ("reason", .text("no TLS")),
+            ("remedy", .text("mend it")), ("until-cleared", .flag(true)),
+          ])
+      }
+      record(.deferred, [("route", .text("mx/a.example"))])
+      #expect(alarms.alarms.count == 2)
+      record(kind, [("route", .text("mx/a.example"))])
+      #expect(alarms.alarms.map(\.route) == ["mx/b.example"], "\(kind)")
+    }
+  }
+
+  @Test("what kept us from a host's word isn't put into its mouth")
+  func hostsWords() {
+    let now = Timestamp(Sample.now)
+    func line(_ text: String) -> String? {
+      let error = ErrorFacts(time: now, route: "mx/down.example", host: "mx.down.example", text: text)
+      return ServerStatus(
+        version: "0", hostName: "mx", processID: 1, startedAt: now, listeners: [],
+        queue: QueueStanding(
+          QueueCounts(messages: 0, recipientsQueued: 0, recipientsHeld: 0), store: .accepting, deliveriesInFlight: 0),
+        lastError: error
+      ).lines(at: Sample.now).last
+    }
+    #expect(line("450 4.1.1 later") == "  mx/down.example: mx.down.example says 450 4.1.1 later")
+    #expect(line("connection: refused") == "  mx/down.example: mx.down.example: connection: refused")
+    #expect(
+      line("the mail server mx.down.example has no address")
+        == "  mx/down.example: the mail server mx.down.example has no address")
+  }
+
   @Test("the last error is known by route, and an operator's word is none; alarms, routes and texts are bounded")
   func bounds() {
     for number in 0..<1_000 {

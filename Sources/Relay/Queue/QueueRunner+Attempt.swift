@@ -1,5 +1,6 @@
 import MailQueue
 import MailSyntax
+import OrderedCollections
 import SMTPSessions
 
 extension QueueRunner {
@@ -43,6 +44,10 @@ extension QueueRunner {
     let mark = served[0].recipient.forwardedFrom
     let watch = BodyWatch()
     let result: DeliveryResult
+    let underWay = DeliveryUnderWay(
+      id: errand.id, route: errand.lane.route, recipients: served.map(\.number), since: startedAt)
+    withState { $0.underWay[errand] = underWay }
+    defer { withState { $0.underWay[errand] = nil } }
     if let route {
       result = await route.deliverer.deliver(
         DeliveryJob(message: mark.map { message.forwarded(from: $0) } ?? message, recipients: served) {

@@ -118,6 +118,15 @@ extension QueueRunner {
       guard withState({ $0.window.isOpen(route, generation: generation) }) else { return nil }
     }
     fields += [.init("what", .text(outcome.reason.rawValue)), .init("reason", .text(text))]
+    if case .insecure = outcome.reason {
+      // It stands until mail of the route goes, or none waits for it any more: until then nothing mends it by itself.
+      let remedy =
+        switch attempt.origin {
+        case .exchanger: "have the other side mend it, or lower the domain's floor if mail may go there less safely"
+        case .configured: "have the server's certificate mended, or name its authority in tls.trust_roots"
+        }
+      fields += [.init("remedy", .text(remedy)), .init("until-cleared", .flag(true))]
+    }
     return MailEvent(.alarm, fields)
   }
 

@@ -1,5 +1,6 @@
 public import MailQueue
 public import MailSyntax
+import OrderedCollections
 import Synchronization
 
 /// Takes accepted mail to its next hops until each recipient is delivered, given up or removed.
@@ -26,6 +27,10 @@ public final class QueueRunner: Sendable {
     var routing: Routing
     var workers = 0
     var isStopping = false
+    /// Nothing is waited for any more.
+    var isCutShort = false
+    /// What is being delivered, as it was begun: as many as there are workers, at most.
+    var underWay: OrderedDictionary<Errand, DeliveryUnderWay> = [:]
     var storeFault: StoreFault?
     /// Outcomes that the store had no room for yet.
     var outcomesWaiting = 0
@@ -104,6 +109,15 @@ public final class QueueRunner: Sendable {
     wake.raise()
   }
 
+  /// Ends a stop at once: deliveries under way are cancelled.
+  public func cutShort() {
+    state.withLock { state in
+      state.isStopping = true
+      state.isCutShort = true
+    }
+    wake.raise()
+  }
+
   /// Deliveries under way at this moment.
   public var inFlight: Int { state.withLock { $0.window.inFlight } }
 
@@ -119,11 +133,13 @@ public final class QueueRunner: Sendable {
         if plan.isEnding { break }
       }
       await drain(in: &group)
+      if !Task.isCancelled { tellOfCuts() }
       group.cancelAll()
     }
     return state.withLock { state in
       let end = state.storeFault.map { End.storeFault($0) } ?? .stopped
       state.isStopping = false
+      state.isCutShort = false
       state.sleepers = []
       return end
     }
@@ -176,7 +192,7 @@ public final class QueueRunner: Sendable {
     let deadline = clock.uptime + options.drainTime
     group.addTask { await self.sleep(until: deadline) }
     while !Task.isCancelled, clock.uptime < deadline {
-      let isDone = state.withLock { $0.workers == 0 || $0.storeFault != nil }
+      let isDone = state.withLock { $0.workers == 0 || $0.storeFault != nil || $0.isCutShort }
       if isDone { return }
       await wake.wait()
     }

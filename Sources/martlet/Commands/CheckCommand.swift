@@ -32,16 +32,7 @@ struct CheckCommand: AsyncParsableCommand {
   static func findings(of path: String) async -> [ConfigurationFinding] {
     do throws(ConfigurationFaults) {
       let file = try ConfigurationFile.load(path: path)
-      let surroundings = SurroundingsCheck(
-        now: SystemClock().now,
-        loadCertificate: { files in
-          let identity = try TLSIdentityFiles(chain: files.chain, key: files.key).load()
-          return CertificateFacts(
-            dnsNames: identity.dnsNames, notValidBefore: identity.notValidBefore,
-            notValidAfter: identity.notValidAfter)
-        },
-        loadTrustRoots: { _ = try TrustRoots.files($0.map { [$0] } ?? []) })
-      let findings = file.warnings + surroundings.findings(for: file)
+      let findings = file.warnings + SurroundingsCheck.ofThisMachine().findings(for: file)
       guard !findings.contains(where: { $0.severity == .error }) else { return findings }
       return findings + (await validation(of: file))
     } catch {

@@ -63,6 +63,8 @@ enum DevelopmentLog {
       return ("alarm", [[event.plain("what"), event.plain("reason")].compactMap { $0 }.joined(separator: ": ")])
     case .reloaded: return ("reloaded", [event.text("what")])
     case .stopping: return ("stopping", ["after what is under way"])
+    case .deliveryCut:
+      return ("cut", ["the delivery of \(event.text("id")), which is tried again after the next start"])
     case .reported: return ("reported", ["\(event.text("action")) to \(event.text("to"))"])
     case .sessionOpened, .sessionSecured, .authenticated, .released, .rescheduled, .removed, .delayReported,
       .doubleBounce, .started, .stopped, .dnssecProven:

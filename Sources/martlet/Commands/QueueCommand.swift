@@ -128,8 +128,10 @@ struct QueueList: AsyncParsableCommand {
       if json {
         for entry in listing.entries { Console.print(try QueueText.json(entry)) }
       } else if missing.isEmpty || !listing.entries.isEmpty {
-        let isNarrowed = !selection.isEmpty || after != nil
-        Console.print(listing.lines(at: SystemClock().now, isNarrowed: isNarrowed).joined(separator: "\n"))
+        let lines = listing.lines(
+          at: SystemClock().now, columns: Console.columns(of: STDOUT_FILENO),
+          isNarrowed: !selection.isEmpty || after != nil)
+        Console.print(lines.joined(separator: "\n"))
       }
       guard missing.isEmpty else { throw QueueSelection.notQueued(missing) }
     }

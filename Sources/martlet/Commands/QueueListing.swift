@@ -61,17 +61,24 @@ struct QueueListing {
 
   // MARK: As text
 
-  /// - Parameter isNarrowed: the list was asked for by conditions, so that an empty one doesn't mean an empty queue.
-  func lines(at now: UTCInstant, isNarrowed: Bool = false) -> [String] {
+  /// - Parameters:
+  ///   - columns: what a line is cut to; nil leaves it whole.
+  ///   - isNarrowed: the list was asked for by conditions, so that an empty one doesn't mean an empty queue.
+  func lines(at now: UTCInstant, columns: Int? = QueueText.width, isNarrowed: Bool = false) -> [String] {
     var lines: [String] = []
     if entries.isEmpty, isNarrowed {
       lines.append("No message in the queue is meant by these conditions.")
     } else if !entries.isEmpty {
       lines.append("ID                 AGE      SIZE  STATE     NEXT  SENDER")
-      for entry in entries { lines += entry.lines(at: now) }
+      for entry in entries { lines += entry.lines(at: now, columns: columns) }
     }
     if hasMore, let last = entries.last { lines.append("There are more: --after \(last.message.id)") }
-    if let standing { lines += standing.lines }
+    if let standing {
+      if isNarrowed || hasMore {
+        lines.append("\(QueueText.count(entries.count, "message")) shown. Of the whole queue:")
+      }
+      lines += standing.lines
+    }
     return lines
   }
 }
@@ -80,27 +87,32 @@ extension QueueListing.Entry {
   private static let senderColumns = 30
 
   /// Two lines, and a third with the last result where there is one.
-  func lines(at now: UTCInstant) -> [String] {
+  func lines(at now: UTCInstant, columns: Int?) -> [String] {
     let unfinished = recipients.filter { $0.isQueued || $0.isHeld }
     let states = Set(unfinished.map(\.state))
     let state = states.count > 1 ? "mixed" : states.first ?? recipients.first?.state ?? ""
     let due = unfinished.compactMap(\.dueAt).min()
+    let isUnderWay = unfinished.contains { $0.deliveringSince != nil }
     let sender = message.sender == "<>" ? "<>" : String(message.sender.dropFirst().dropLast())
     let first = [
       QueueText.left(message.id, QueueID.characters),
       QueueText.right(QueueText.short(now - message.receivedAt.instant), 5),
       QueueText.right("\(message.size)", 9),
       " " + QueueText.left(state, 6),
-      QueueText.right(due.map { next($0, at: now) } ?? "", 7),
-      " " + QueueText.clip(sender, QueueListing.Entry.senderColumns),
+      QueueText.right(isUnderWay ? "on way" : due.map { next($0, at: now) } ?? "", 7),
+      " " + cut(sender, columns.map { _ in QueueListing.Entry.senderColumns }),
     ].joined(separator: " ")
     var lines = [first]
     guard let shown = unfinished.first ?? recipients.first else { return lines }
     let others = max(0, message.unfinishedCount - (unfinished.isEmpty ? 0 : 1))
     let suffix = others > 0 ? " and \(QueueText.count(others, "more", "more"))" : ""
-    lines.append("  to " + QueueText.clip(shown.address, QueueText.width - 5 - suffix.count) + suffix)
-    if let result = shown.lastResult { lines.append("  " + QueueText.clip(result, QueueText.width - 2)) }
+    lines.append("  to " + cut(shown.address, columns.map { $0 - 5 - suffix.count }) + suffix)
+    if let result = shown.lastResult { lines.append("  " + cut(result, columns.map { $0 - 2 })) }
     return lines
+  }
+
+  private func cut(_ text: String, _ columns: Int?) -> String {
+    columns.map { QueueText.clip(text, $0) } ?? QueueText.printable(text)
   }
 
   private func next(_ due: Timestamp, at now: UTCInstant) -> String {
@@ -131,6 +143,9 @@ extension ServerStatus {
       "Martlet \(version) on \(QueueText.printable(hostName)), process \(processID)",
       "  running    since \(startedAt), for \(QueueText.short(now - startedAt.instant))",
     ]
+    if let stoppingSince {
+      lines.append("  stopping   since \(stoppingSince), for \(QueueText.short(now - stoppingSince.instant))")
+    }
     for listener in listeners { lines.append("  listening  \(listener.address), \(listener.role)") }
     lines.append("  delivering \(QueueText.count(queue.deliveriesInFlight, "message")) at this moment")
     lines += queue.lines.map { "  " + $0 }
@@ -142,7 +157,7 @@ extension ServerStatus {
     for route in restingRoutes {
       lines += ["", "Route \(QueueText.clip(route.route, 40)) rests until \(route.until)"]
       lines += QueueText.wrapped(
-        "for another \(QueueText.short(route.until.instant - now)), after \(QueueText.count(route.failures, "failure"))"
+        "\(rest(of: route, at: now)), after \(QueueText.count(route.failures, "failure"))"
           + (route.error.map { ": \($0.line)" } ?? ""), indent: 2)
     }
     if moreRestingRoutes > 0 { lines.append("\(QueueText.count(moreRestingRoutes, "more route")) at rest.") }
@@ -154,6 +169,16 @@ extension ServerStatus {
   }
 }
 
+private func rest(of route: RestingRouteFacts, at now: UTCInstant) -> String {
+  let left = route.until.instant - now
+  return left < .seconds(1) ? "it is tried again now" : "for another \(QueueText.short(left))"
+}
+
 extension ErrorFacts {
-  fileprivate var line: String { (host.map { "\($0) says " } ?? "") + text }
+  /// A host says replies alone; what kept us from one is our own word, and often names the host already.
+  fileprivate var line: String {
+    guard let host, !host.isEmpty else { return text }
+    if text.prefix(3).allSatisfy(\.isNumber) { return "\(host) says \(text)" }
+    return text.contains(host) ? text : "\(host): \(text)"
+  }
 }

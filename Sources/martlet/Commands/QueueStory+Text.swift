@@ -45,6 +45,9 @@ extension QueueStory {
     ]
     if let account = message.account { facts.append(("user", account)) }
     if let tenant = message.tenant { facts.append(("tenant", tenant)) }
+    for event in events where event.event.kind == .accepted {
+      if case .text(let messageID)? = event.event["message-id"] { facts.append(("message-id", messageID)) }
+    }
     if let envelopeID = message.envelopeID { facts.append(("envelope id", envelopeID)) }
     return facts.flatMap { QueueStory.fact($0.0, $0.1, indent: 2) }
   }
@@ -69,11 +72,14 @@ extension QueueStory {
 extension RecipientFacts {
   fileprivate func lines(at now: UTCInstant) -> [String] {
     var standing = state
-    if let dueAt {
+    if let deliveringSince {
+      standing += ", being delivered since \(deliveringSince), for \(QueueText.short(now - deliveringSince.instant))"
+    } else if let dueAt {
       standing +=
         dueAt.instant <= now ? ", due now" : ", next attempt \(dueAt), in \(QueueText.short(dueAt.instant - now))"
     }
     var lines = QueueText.wrapped(address, indent: 2)
+    if let originalRecipient { lines += QueueStory.fact("named as", originalRecipient, indent: 4) }
     lines += QueueStory.fact("state", standing, indent: 4)
     lines += QueueStory.fact("route", route, indent: 4)
     lines += QueueStory.fact(
@@ -104,7 +110,9 @@ extension EventFacts {
     let known = EventFacts.chapterKeys.map(\.0) + EventFacts.titleKeys + EventFacts.silentKeys
     let others = event.fields.map(\.key).filter { !known.contains($0) }.sorted().map { ($0, $0) }
     for (key, word) in EventFacts.chapterKeys + others {
-      guard let text = text(key), !text.isEmpty else { continue }
+      guard var text = text(key), !text.isEmpty else { continue }
+      // Nothing was sent over what wasn't safe enough: without this it reads as if it had gone in clear.
+      if key == "tls", text == "none", self.text("reason") == StandingAlarms.insecure { text = "none; no mail went" }
       lines += QueueStory.fact(word, text, indent: 6)
     }
     if case .number(let seconds)? = event["due-seconds"] {

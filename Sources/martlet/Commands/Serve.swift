@@ -16,14 +16,15 @@ struct Serve: AsyncParsableCommand {
     discussion: """
       Examples/martlet.yaml shows every key with its meaning; `martlet check` says what is wrong with a file. SIGHUP \
       reads it again with the certificates and users it names, whole or not at all, without dropping a session; keys \
-      that need a restart are named in the log. SIGTERM ends after the open transactions.
+      that need a restart are named in the log. SIGTERM and SIGINT end it after the open transactions and \
+      deliveries, within drain_time; the second one ends it at once.
       """)
 
   @OptionGroup var file: ConfigurationOptions
 
   func run() async throws {
     let signals = Signals()
-    let configuration = try ConfigurationSource.loadOrExplain(file.path, warns: true)
+    let (configuration, remarks) = try ConfigurationSource(path: file.path) { _ in }.loadOrExplain()
     let log = LogWriter(
       descriptor: STDERR_FILENO, format: .init(configuration.log.format), clock: SystemClock())
     defer { log.close() }
@@ -32,6 +33,7 @@ struct Serve: AsyncParsableCommand {
       from: ConfigurationSource(path: file.path) { log.change(to: LogWriter.Format($0.log.format)) }, log: log,
       inherited: try InheritedSockets.parse(
         environment: ProcessInfo.processInfo.environment, process: ProcessInfo.processInfo.processIdentifier))
+    house.tell(remarks)
     for line in house.listeningLines { Console.note(line) }
     switch await house.run(until: signals) {
     case .stopped: break
@@ -88,6 +90,9 @@ extension House {
         case .reload: _ = try? await self.reload(.everything)
         }
       }
+    } hurry: {
+      // Who asks a second time doesn't want to wait.
+      for await word in signals.words where word == .stop { return }
     }
   }
 }

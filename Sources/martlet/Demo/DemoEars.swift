@@ -85,7 +85,7 @@ final class DemoEars: Sendable {
         .commandRefused, .wrongWrapper, .addressLimited, .listed, .listUnanswered, .accepted, .held, .released,
         .rescheduled, .removed, .reported,
         .delayReported,
-        .doubleBounce, .started, .stopping, .stopped, .reloaded, .dnssecProven, .alarm:
+        .doubleBounce, .deliveryCut, .started, .stopping, .stopped, .reloaded, .dnssecProven, .alarm:
         break
       }
     }

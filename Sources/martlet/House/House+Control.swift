@@ -17,7 +17,10 @@ extension House: ControlHandler {
     return ServerStatus(
       version: Version.current, hostName: configuration.hostName.description,
       processID: ProcessInfo.processInfo.processIdentifier, startedAt: Timestamp(startedAt),
-      listeners: ports.map { ServerStatus.Listener(role: $0.name, address: $0.endpoint.description) },
+      stoppingSince: stoppingSince.map { Timestamp($0) },
+      listeners: (stoppingSince == nil ? ports : []).map {
+        ServerStatus.Listener(role: $0.name, address: $0.endpoint.description)
+      },
       queue: try await queue.standing(),
       restingRoutes: resting.named.map { route in
         RestingRouteFacts(

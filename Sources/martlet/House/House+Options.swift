@@ -10,8 +10,7 @@ extension QueueRunner.Options {
     self.init(hostName: configuration.hostName, schedule: configuration.queue.retry)
     giveUpAfter = configuration.queue.giveUpAfter
     delayReportAfter = configuration.queue.delayReportAfter
-    // Sessions have the other half.
-    drainTime = configuration.drainTime / 2
+    drainTime = configuration.drainTime
   }
 }
 

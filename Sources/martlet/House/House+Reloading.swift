@@ -53,7 +53,8 @@ extension House {
   /// Everything that the file says and names is made before anything is put in place: all of it, or an error and none.
   private func takeConfiguration(from source: ConfigurationSource, _ report: inout ReloadReport) async throws -> Bool {
     let running = configuration
-    let (configuration, needingRestart) = try source.load().taken(over: running)
+    let (read, remarks) = try source.load(willListen: false)
+    let (configuration, needingRestart) = read.taken(over: running)
     let certificates =
       try identities.map { _ in try TLSIdentityStore.Reading(configuration.certificates.map { TLSIdentityFiles($0) }) }
     var reception = intake.reception
@@ -77,6 +78,7 @@ extension House {
     lists.replace(configuration.inbound.lists, resolver: resolver ?? found)
     await intake.replace(reception)
     source.taken(configuration)
+    tell(remarks)
 
     report.done = ["configuration", "certificates", "users"]
     tell("configuration", count: configuration.domains.count)
@@ -87,8 +89,9 @@ extension House {
         MailEvent(
           .alarm,
           [
-            .init("what", .text("configuration-needs-restart")),
+            .init("what", .text(StandingAlarms.needsRestart)), .init("until-cleared", .flag(true)),
             .init("reason", .text("changed, and needs a restart: \(needingRestart.joined(separator: ", "))")),
+            .init("remedy", .text("restart the server, or take the change back and reload")),
           ]))
     }
     return true
@@ -126,6 +129,19 @@ extension House {
         var report = ReloadReport()
         self.alarm("certificates-not-reloaded", fault.description, &report)
       }
+    }
+  }
+
+  /// What the file says or names that is probably not meant so: the server serves with it.
+  func tell(_ remarks: [ConfigurationFinding]) {
+    for remark in remarks.prefix(House.maximumLoggedFaults) {
+      let place = remark.position.map { "\(remark.file):\($0)" } ?? remark.file
+      var fields: [MailEvent.Field] = [
+        .init("what", .text("configuration-\(remark.severity.rawValue)")),
+        .init("reason", .text("\(place): \(remark.text)")),
+      ]
+      if let remedy = remark.remedy { fields.append(.init("remedy", .text(remedy))) }
+      log.record(MailEvent(.alarm, fields))
     }
   }
 

@@ -40,7 +40,7 @@ final class House: Sendable {
   let lastReload = Mutex<Task<ReloadOutcome, Never>?>(nil)
   /// Given for a demonstration or a test, in place of the DNS.
   let resolver: (any DNSRecords.Resolver)?
-  private let listeners: [SMTPListener]
+  let listeners: [SMTPListener]
 
   var configuration: Configuration { standing.current.configuration }
 
@@ -151,53 +151,8 @@ final class House: Sendable {
     return ports.map { (PortName.name($0.endpoint, of: $0.role, among: ports), $0.endpoint) }
   }
 
-  /// Serves until `stop` returns, then drains within the configured bound.
-  func run(until stop: @Sendable @escaping () async -> Void) async -> QueueRunner.End {
-    log.record(MailEvent(.started, [.init("hostname", .text(configuration.hostName.description))]))
-    let control = await openControl()
-    let end = await withTaskGroup(of: QueueRunner.End?.self) { group in
-      if let control {
-        group.addTask {
-          await control.run()
-          return nil
-        }
-      }
-      group.addTask { await self.runner.run() }
-      group.addTask {
-        await self.watchCertificates()
-        return nil
-      }
-      group.addTask {
-        await self.watchValidation()
-        return nil
-      }
-      group.addTask {
-        await self.lists.run()
-        return nil
-      }
-      group.addTask {
-        await self.store.run()
-        return nil
-      }
-      group.addTask {
-        await stop()
-        await self.drain()
-        return nil
-      }
-      var end = QueueRunner.End.stopped
-      for await finished in group {
-        guard let finished else { continue }
-        end = finished
-        group.cancelAll()
-      }
-      return end
-    }
-    await close()
-    return end
-  }
-
   /// Operators' commands; a server without them still carries mail, so a socket that can't be had is an alarm alone.
-  private func openControl() async -> ControlServer? {
+  func openControl() async -> ControlServer? {
     do throws(ControlFault) {
       return try await ControlServer.open(
         socketPath: ControlServer.socketPath(inDataFolder: configuration.dataFolder), handler: self)
@@ -206,28 +161,5 @@ final class House: Sendable {
         MailEvent(.alarm, [.init("what", .text("no-control-socket")), .init("reason", .text(error.text))]))
       return nil
     }
-  }
-
-  /// Takes no more connections, waits for the transactions that are open, then for the deliveries: half of `drain_time`
-  /// each.
-  private func drain() async {
-    log.record(MailEvent(.stopping, []))
-    for listener in listeners {
-      await listener.stopAccepting()
-      listener.visit { ($0 as? ServerConnection)?.shutDown() }
-    }
-    let deadline = clock.uptime + configuration.drainTime / 2
-    while ledger.connections > 0, clock.uptime < deadline {
-      await clock.sleep(until: clock.uptime + .milliseconds(50))
-    }
-    runner.stop()
-  }
-
-  private func close() async {
-    for listener in listeners { await listener.stopAccepting() }
-    await standing.current.routes.close()
-    await store.close()
-    await foundation.shutDown()
-    log.record(MailEvent(.stopped, []))
   }
 }

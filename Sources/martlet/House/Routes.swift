@@ -22,7 +22,8 @@ extension RouteTable {
     var routes: OrderedDictionary<RouteKey, Route> = [:]
     let concurrency = configuration.queue.routeConcurrency
     let dialer = try NIODialer(
-      loops: foundation.loops, roots: try TrustRoots(for: configuration), now: { clock.now })
+      loops: foundation.loops, roots: try TrustRoots(for: configuration), sources: SourceAlarms(events: events),
+      now: { clock.now })
     let hashing = foundation.hashingPool
     let identity = HostIdentity.name(configuration.hostName)
     let egress = Egress(configuration)

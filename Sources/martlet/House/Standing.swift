@@ -1,4 +1,5 @@
 import Configuration
+import MailSyntax
 import Relay
 import SMTPSessions
 import Synchronization
@@ -13,6 +14,13 @@ final class Standing: Sendable {
   }
 
   private let snapshot: Mutex<Snapshot>
+  /// How the house ends, once it does.
+  let ending = Mutex(Ending())
+  struct Ending {
+    var since: UTCInstant?
+    /// Nothing is waited for any more.
+    var isCutShort = false
+  }
 
   init(_ configuration: Configuration, routes: RouteTable) {
     snapshot = Mutex(Snapshot(configuration, routes: routes))

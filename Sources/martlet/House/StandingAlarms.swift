@@ -15,6 +15,9 @@ final class StandingAlarms: EventSink {
   /// Octets of one text.
   static let maximumTextOctets = 1_000
 
+  static let needsRestart = "configuration-needs-restart"
+  static let insecure = "insecure"
+
   private struct Key: Hashable {
     let what: String
     /// The route or the list it is of.
@@ -48,13 +51,20 @@ final class StandingAlarms: EventSink {
     switch event.kind {
     case .alarm: noteAlarm(event)
     case .reloaded:
-      if let what = event.text("what") { clear("\(what)-not-reloaded") }
+      guard let what = event.text("what") else { return }
+      clear("\(what)-not-reloaded")
+      // What of the file waits for a restart is said anew behind each reading, and the routes are new ones.
+      if what == "configuration" { for what in [StandingAlarms.needsRestart, SourceAlarms.what] { clear(what) } }
     case .dnssecProven: clear("dnssec-not-validating")
-    case .deferred, .failed: noteError(event)
+    case .delivered, .removed: noteEnd(event)
+    case .failed:
+      noteEnd(event)
+      noteError(event)
+    case .deferred: noteError(event)
     case .sessionOpened, .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused,
       .wrongWrapper, .addressLimited, .listed, .listUnanswered,
-      .accepted, .delivered, .held, .released, .rescheduled, .removed, .reported, .delayReported,
-      .doubleBounce, .started, .stopping, .stopped:
+      .accepted, .held, .released, .rescheduled, .reported, .delayReported,
+      .doubleBounce, .deliveryCut, .started, .stopping, .stopped:
       break
     }
   }
@@ -71,6 +81,15 @@ final class StandingAlarms: EventSink {
       if state.alarms[key] == nil, state.alarms.count >= StandingAlarms.maximumAlarms { state.alarms.removeFirst() }
       state.alarms[key] = AlarmFacts(
         what: what, route: route, text: text.cut(toOctets: StandingAlarms.maximumTextOctets), since: since)
+    }
+  }
+
+  /// What kept mail of a route back is over once some went, or was given up; what still waits says it anew.
+  private func noteEnd(_ event: MailEvent) {
+    guard let route = event.text("route") else { return }
+    state.withLock { state in
+      guard !state.alarms.isEmpty else { return }
+      state.alarms[Key(what: StandingAlarms.insecure, subject: route)] = nil
     }
   }
 

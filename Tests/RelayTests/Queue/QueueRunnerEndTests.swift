@@ -50,9 +50,37 @@ struct QueueRunnerEndTests {
       await house.later(.seconds(1))
     }
     #expect(house.clock.uptime < Uptime(nanoseconds: 40_000_000_000))
-    #expect(house.events.kinds == [.accepted])
+    #expect(house.events.kinds == [.accepted, .deliveryCut])
+    #expect(house.events.events.last?["id"] == .text(Fixture.id(1).description))
+    #expect(house.events.events.last?["for-seconds"] == .number(31))
     let message = house.world.run { [house] in try? await house.store.message(Fixture.id(1)) }
     #expect(message??.recipients.map(\.attempts) == [0])
+  }
+
+  @Test("a stop that is cut short waits for no delivery; what is under way is known while it is")
+  func cutShort() throws {
+    let house = try QueueHarness { $0.drainTime = .seconds(3_600) }
+    house.alpha.follow { [clock = house.clock] job in
+      await clock.sleep(for: .seconds(7_200))
+      return Task.isCancelled
+        ? ScriptedDeliverer.answer(job, .fault(DeliveryFault(stage: .content, cause: .transport("cancelled"))))
+        : ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      try await house.submit(
+        try Fixture.message(1, to: [("x@there.example", Fixture.alpha), ("y@other.example", Fixture.alpha)]))
+      let begun = house.clock.now
+      await house.later(.seconds(1))
+      let underWay = house.runner.underWay(of: Fixture.id(1))
+      #expect(underWay.map(\.recipients) == [[0, 1]] && underWay.map(\.since) == [begun])
+      #expect(house.runner.underWay(of: Fixture.id(2)).isEmpty)
+      house.runner.stop()
+      await house.later(.seconds(5))
+      house.runner.cutShort()
+    }
+    #expect(house.clock.uptime < Uptime(nanoseconds: 10_000_000_000))
+    #expect(house.events.kinds == [.accepted, .deliveryCut])
+    #expect(house.runner.underWay(of: Fixture.id(1)).isEmpty)
   }
 
   @Test("a message is served once, though the store shows it before the fast path brings it")
