@@ -40,6 +40,10 @@ extension House {
         return .other
       }
       group.addTask {
+        await self.lists.run()
+        return .other
+      }
+      group.addTask {
         await self.store.run()
         return .other
       }

@@ -8,7 +8,8 @@ import Synchronization
 /// cleared, and the last error of each route.
 ///
 /// An alarm with `until-cleared` stands under its `what`, and under its `route` or `list` where it names one. It is cleared
-/// by an event whose `clears` is that `what`, of the same `list` where that names one, and `configuration-not-reloaded` and its like by the next good reading.
+/// by an event whose `clears` is that `what`, of the same `list` where that names one, and `configuration-not-reloaded`
+/// and its like by the next good reading.
 final class StandingAlarms: EventSink {
   static let maximumAlarms = 64
   static let maximumRoutes = 256
