@@ -1,6 +1,7 @@
 import ControlPlane
 import MailQueue
 import MailSyntax
+import SMTPGrammar
 import Testing
 
 @testable import martlet
@@ -77,6 +78,40 @@ struct QueueStoryTests {
         "    from         <app@example.org>",
         "    size         4096",
       ])
+  }
+
+  @Test(
+    "names the Message-ID and the alias that was written to, and says that nothing went where nothing was safe enough")
+  func names() throws {
+    let message = try Sample.message(
+      1, age: .seconds(250), from: "app@example.org", to: [("anna@there.example", .queued, .seconds(50), nil)])
+    func facts(original: String, alias: String? = nil) throws -> RecipientFacts {
+      RecipientFacts(
+        QueuedRecipient(
+          number: 0,
+          recipient: NewRecipient(
+            address: try Mailbox("anna@there.example"), route: Sample.outbound,
+            originalRecipient: OriginalRecipient(addressType: "rfc822", address: original),
+            forwardedFrom: try alias.map { try Mailbox($0) }), due: Sample.now))
+    }
+    #expect(try facts(original: "anna@there.example").originalRecipient == nil)
+    #expect(try facts(original: "info@example.org").originalRecipient == "info@example.org")
+    let deferred: [(String, MailEvent.Value)] = [
+      ("recipient", .text("anna@there.example")), ("tls", .text("none")), ("reason", .text("insecure")),
+    ]
+    let lines = QueueStory(
+      id: message.id,
+      [
+        .message(MessageFacts(message)),
+        .recipient(try facts(original: "info@example.org", alias: "sales@example.org")),
+        Sample.event(.accepted, after: .seconds(-250), [("message-id", .text("<1@example.org>"))]),
+        Sample.event(.deferred, after: .seconds(-249), deferred),
+      ]
+    ).lines(at: Sample.now)
+    expectFits(lines)
+    #expect(lines.contains("  message-id   <1@example.org>"))
+    #expect(lines.contains("    named as     sales@example.org"))
+    #expect(lines.contains("      TLS          none; no mail went"))
   }
 
   @Test("of a message that has left the queue is its history, by recipient")
