@@ -83,7 +83,7 @@ public struct RecipientFacts: Hashable, Sendable, Codable {
     number = queued.number
     let address = queued.recipient.address.description
     let original = queued.recipient.forwardedFrom?.description ?? queued.recipient.originalRecipient?.address
-    originalRecipient = original.flatMap { $0 == address ? nil : cut($0) }
+    originalRecipient = original.flatMap { $0 == address ? nil : $0.cut(toOctets: ControlProtocol.maximumTextOctets) }
     self.address = address
     route = queued.recipient.route.rawValue
     state = queued.state.rawValue

@@ -43,6 +43,14 @@ final class ExchangerVisit: @unchecked Sendable {
 /// The deliveries under way. Touched on the world's thread alone.
 final class ExchangerVisits: @unchecked Sendable {
   private var open: [ExchangerVisit] = []
+  /// What hosts said in clear that they offer, by the host; nil where HELO was answered. A client that knows it from a kept connection passes the
+  /// host over without a word where that is too little for the message.
+  private var offersInClear: [DomainName: [HostOffers?]] = [:]
+
+  func host(_ name: DomainName, told offers: HostOffers?) { offersInClear[name, default: []].append(offers) }
+  func mayBePassedOver(_ host: DomainName, with envelope: ReceivedEnvelope) -> Bool {
+    offersInClear[host]?.contains { !($0?.suffice(for: envelope) ?? envelope.isPlain) } ?? false
+  }
 
   func begin(_ visit: ExchangerVisit) { open.append(visit) }
   func end(_ visit: ExchangerVisit) { open.removeAll { $0 === visit } }

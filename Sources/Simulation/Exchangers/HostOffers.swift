@@ -7,6 +7,7 @@ struct HostOffers: Sendable {
   /// Octets of a message: what SIZE says, and what it really takes, which may be less.
   let sizeOffered: Int?
   let sizeTaken: Int
+  private static let largestLetter = 100_000
 
   /// - Parameter takesAnyMail: whatever a letter is like.
   init(_ random: SeededRandom, takesAnyMail: Bool) {
@@ -20,6 +21,13 @@ struct HostOffers: Sendable {
     let size = sizeOffered.map { "SIZE \($0)" }
     lines =
       offered.map { $0 == "SIZE" ? size ?? $0 : $0 } + (recipientMaximum.map { ["LIMITS RCPTMAX=\($0)"] } ?? [])
+  }
+
+  /// Whether a client that goes by them would say MAIL with these parameters.
+  func suffice(for envelope: ReceivedEnvelope) -> Bool {
+    (envelope.parameters["BODY"] != "8BITMIME" || offers("8BITMIME"))
+      && (envelope.parameters["SMTPUTF8"] == nil || offers("SMTPUTF8"))
+      && (envelope.size ?? HostOffers.largestLetter) <= (sizeOffered ?? .max)
   }
 
   func offers(_ keyword: String) -> Bool { keywords.contains(keyword) }

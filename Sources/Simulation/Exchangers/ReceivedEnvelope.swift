@@ -16,6 +16,9 @@ struct ReceivedEnvelope {
   var isReport: Bool { sender == nil }
   var size: Int? { parameters["SIZE"].flatMap { Int($0) } }
 
+  /// In seven bits and ASCII addresses.
+  var isPlain: Bool { parameters["BODY"] != "8BITMIME" && parameters["SMTPUTF8"] == nil }
+
   /// What stands behind the path: `SIZE=12`, or a keyword alone with an empty value.
   static func parameters(in command: String) -> [String: String] {
     guard let end = command.lastIndex(of: ">") else { return [:] }

@@ -50,7 +50,12 @@ extension ReceivingSession {
       return internet.ledger.violate("\(host.name) was sent mail for \(domain) on a connection in clear of another's")
     }
     internet.inject(.clearAtLast)
-    let untried = hosts.filter { !visit.met.contains($0) }
+    let untried = hosts.filter { host in
+      let isPassedOver =
+        visit.lookedUp.contains(host)
+        && envelope.map { internet.visits.mayBePassedOver(host, with: $0) } ?? false
+      return !visit.met.contains(host) && !isPassedOver
+    }
     if !untried.isEmpty {
       internet.ledger.violate("mail for \(domain) went to \(host.name) in clear, and \(untried) had not been tried")
     }

@@ -187,6 +187,7 @@ final class ReceivingSession {
   /// EHLO is answered, or HELO, which offers nothing.
   func greetedBack(withOffers: Bool) {
     hasOffered = withOffers
+    if tls == nil { internet.visits.host(host.name, told: withOffers ? offers : nil) }
     offeredTLS = withOffers && tls == nil && host.tls(at: internet.clock.uptime) != .notOffered
   }
 
