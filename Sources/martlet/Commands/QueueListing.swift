@@ -74,7 +74,7 @@ struct QueueListing {
     }
     if hasMore, let last = entries.last { lines.append("There are more: --after \(last.message.id)") }
     if let standing {
-      if isNarrowed || hasMore {
+      if !entries.isEmpty, isNarrowed || hasMore {
         lines.append("\(QueueText.count(entries.count, "message")) shown. Of the whole queue:")
       }
       lines += standing.lines
