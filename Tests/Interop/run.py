@@ -7,6 +7,7 @@ when one failed. A peer that is not installed is a skip, and in CI (CI=true) a f
 
 import argparse
 import re
+import signal
 import sys
 import time
 import traceback
@@ -51,6 +52,8 @@ def perform(case, bench):
 
 
 def main():
+    # Whoever is started in the background by a shell has Ctrl-C ignored, and so would all that he starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--martlet", default=str(harness.PROJECT / ".build/debug/martlet"), help="the binary to test")
     parser.add_argument("--group", action="append", choices=GROUPS, help=f"default: {', '.join(EVERYDAY)}")
