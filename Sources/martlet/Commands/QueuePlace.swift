@@ -52,9 +52,7 @@ struct OperatingPlace {
   /// A running server is asked and changed with a file that has become faulty, too: then only where it is counts.
   private static func inFile(_ path: String) throws -> OperatingPlace {
     do throws(ConfigurationFaults) {
-      let file = try ConfigurationFile.load(path: path)
-      for warning in file.warnings { Console.explain(warning.description) }
-      return OperatingPlace(file.configuration)
+      return OperatingPlace(try ConfigurationFile.load(path: path).configuration)
     } catch {
       Console.explain(error.description)
       if let places = ConfigurationFile.places(inFaulty: path) {
@@ -62,7 +60,7 @@ struct OperatingPlace {
         return OperatingPlace(faulty: places)
       }
       Console.explain("To ask a running server all the same, say --data FOLDER instead of --config.")
-      throw ExitStatus.badConfiguration
+      throw ConfigurationSource.exitCode(ofFaultsIn: path)
     }
   }
 
