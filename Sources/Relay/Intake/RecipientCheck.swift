@@ -104,7 +104,9 @@ public final class RecipientCheck: Sendable {
     case .wait(let turn): return await turn.value()
     case .ask: break
     }
-    let verdict = await answer(about: mailbox, until: now + RecipientCheck.questionTime)
+    let answer = await clock.within(RecipientCheck.questionTime) { [authority] in await authority.ask(about: mailbox) }
+    let seconds = RecipientCheck.questionTime.components.seconds
+    let verdict = answer ?? .unavailable("it didn't answer within \(seconds) s")
     let answeredAt = clock.uptime
     let (others, fellSilent) = state.withLock { $0.take(verdict, on: mailbox, at: answeredAt) }
     for other in others { other.fulfil(verdict) }
@@ -118,22 +120,6 @@ public final class RecipientCheck: Sendable {
           ]))
     }
     return verdict
-  }
-
-  /// What the authority says, if it says it in time.
-  private func answer(about mailbox: Mailbox, until deadline: Uptime) async -> RecipientVerdict {
-    let (authority, clock) = (authority, clock)
-    return await withTaskGroup(of: RecipientVerdict?.self) { group in
-      group.addTask { await authority.ask(about: mailbox) }
-      group.addTask {
-        await clock.sleep(until: deadline)
-        return nil
-      }
-      let first = await group.next() ?? nil
-      // The other ends by this, and is waited for.
-      group.cancelAll()
-      return first ?? .unavailable("it didn't answer within \(RecipientCheck.questionTime.components.seconds) s")
-    }
   }
 }
 
