@@ -15,6 +15,9 @@ public final class NullExchangerCheck: Sendable {
   /// The most that an answer is kept, whatever its TTL.
   public static let answerTime: Duration = .seconds(300)
 
+  /// After a failure it isn't asked again by each message: where the DNS is down, nobody waits twice for one domain.
+  public static let failureTime: Duration = .seconds(30)
+
   private struct State {
     var answers = RecencyTable<DomainName, (isNull: Bool, until: Uptime)>(
       capacity: NullExchangerCheck.maximumAnswers)
@@ -51,7 +54,7 @@ public final class NullExchangerCheck: Sendable {
     let now = clock.uptime
     return state.withLock { state in
       state.asking -= 1
-      guard let (isNull, time) = answer?.nullExchanger else { return false }
+      let (isNull, time) = answer?.nullExchanger ?? (false, NullExchangerCheck.failureTime)
       state.answers.set((isNull, now + min(time, NullExchangerCheck.answerTime)), for: domain)
       return isNull
     }
