@@ -4,7 +4,7 @@
 #   make test       unit tests, simulation, corpora, real clients, real next hops, conformance
 #   make check      what a change must pass before it is committed: format, import rules, tests, clean diff
 #   make build      the release binary: .build/release/martlet
-#   make bench      speed beside Postfix, written to Documentation/Performance.md
+#   make bench      speed beside Postfix and the transport policy's cost, written to Documentation/Performance.md
 #   make test-long  the long lane: power cuts, thousands of idle connections, queues of a million
 #   make fmt        formats the sources in place
 #   make clean      removes everything built or unpacked
@@ -23,6 +23,9 @@ export SWIFT_BACKTRACE := interactive=no
 SWIFT ?= swift
 FORMATTED := Sources Tests Package.swift
 LOG := .build/test-log
+# How many unit tests run at once. With all of them at once each waits for a minute between two steps, and whatever has
+# a time limit meets it.
+WIDTH := 8
 
 .PHONY: help run test check build bench test-long fmt lint clean build-packages test-packages units simulation peers conformance
 
@@ -40,14 +43,14 @@ test: units simulation peers
 units: build-packages
 	$(SWIFT) build --build-tests
 	@mkdir -p $(LOG) && rm -f $(LOG)/*.jsonl
-	$(SWIFT) test --skip-build --skip MailSimulationTests \
-	  --event-stream-output-path $(LOG)/units.jsonl --event-stream-version 0
+	$(SWIFT) test --skip-build --skip MailSimulationTests --experimental-maximum-parallelization-width $(WIDTH) \
+	  --event-stream-output-path $(LOG)/units.jsonl --event-stream-version 0 || Scripts/failures $(LOG)/units.jsonl
 
 # By itself: it takes every core for minutes, and other tests would wait behind it.
 simulation:
 	@mkdir -p $(LOG) && rm -f $(LOG)/simulation.jsonl
 	$(SWIFT) test --skip-build --filter MailSimulationTests \
-	  --event-stream-output-path $(LOG)/simulation.jsonl --event-stream-version 0
+	  --event-stream-output-path $(LOG)/simulation.jsonl --event-stream-version 0 || Scripts/failures $(LOG)/simulation.jsonl
 
 peers: build-packages test-packages
 	$(SWIFT) build --product martlet
@@ -72,6 +75,7 @@ build: build-packages
 bench: build
 	Scripts/system-packages bench
 	Benchmarks/run.py --martlet .build/release/martlet
+	Benchmarks/policy_cost.py --martlet .build/release/martlet
 
 test-long: build-packages test-packages
 	$(SWIFT) build --build-tests

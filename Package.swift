@@ -31,6 +31,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioFoundation: Target.Dependency = .product(name: "NIOFoundationCompat", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
@@ -42,6 +43,8 @@ let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let heaps: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let orderedCollections: Target.Dependency = .product(name: "OrderedCollections", package: "swift-collections")
 
 let package = Package(
@@ -55,6 +58,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-asn1.git", from: "1.7.0"),
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-system.git", from: "1.5.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.0"),
     .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
     .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.0"),
   ],
@@ -67,7 +72,7 @@ let package = Package(
     room("SMTPGrammar", ["MailSyntax", nioCore]),
     room("SASLMechanisms", ["MailSyntax", crypto]),
     room("MailMessage", ["MailSyntax", nioCore]),
-    room("TransportSecurity", ["MailSyntax"]),
+    room("TransportSecurity", ["DNSRecords", "MailSyntax", crypto]),
 
     // Floor 2: machines.
     room(
@@ -85,14 +90,25 @@ let package = Package(
         "TransportSecurity", nioCore, deques, heaps, orderedCollections,
       ]),
 
+    room("Metrics", ["MailQueue", "MailSyntax", orderedCollections]),
+
     // Floor 4: edges.
     room(
       "SMTPTransport",
       [
-        "MailSyntax", "SMTPSessions", "TransportSecurity", nioCore, nioPosix, nioTLS, nioSSL, x509, asn1, crypto,
+        "DNSRecords", "MailSyntax", "SMTPSessions", "TransportSecurity", nioCore, nioPosix, nioTLS, nioSSL, x509, asn1,
+        crypto,
+      ]),
+    room(
+      "PolicyTransport",
+      [
+        "DNSRecords", "MailSyntax", "Relay", "SMTPSessions", "SMTPTransport", "TransportSecurity", nioCore, nioPosix,
+        nioHTTP1, nioTLS, nioSSL, deques,
       ]),
     room("Certificates", ["MailSyntax", x509, asn1, crypto]),
     room("QueueStorage", ["CCRC32C", "MailQueue", "MailSyntax", "SMTPGrammar", nioCore, nioPosix, grdb, deques]),
+    room(
+      "PolicyStorage", ["MailQueue", "MailSyntax", "QueueStorage", "Relay", "TransportSecurity", nioPosix, grdb]),
     room("LocalDelivery", ["MailMessage", "MailQueue", "MailSyntax", "Relay", "SMTPSessions", nioCore, nioPosix]),
     .systemLibrary(name: "CArgon2"),
     .systemLibrary(name: "CIDN2"),
@@ -107,10 +123,15 @@ let package = Package(
     room(
       "ControlPlane",
       [
-        "MailQueue", "MailSyntax", "Relay", "SMTPGrammar", "SMTPSessions", nioCore, nioPosix, nioFoundation, deques,
-        orderedCollections,
+        "MailQueue", "MailSyntax", "Relay", "SMTPGrammar", "SMTPSessions", "TransportSecurity", nioCore, nioPosix,
+        nioFoundation, deques, orderedCollections,
       ]),
-    room("Diagnosis", ["MailMessage", "MailSyntax", nioCore]),
+    room(
+      "Diagnosis",
+      [
+        "DNSRecords", "MailMessage", "MailSyntax", "Relay", "SMTPGrammar", "SMTPSessions", "TransportSecurity", nioCore,
+        nioPosix, nioTLS, nioSSL,
+      ]),
     room("SystemWorld", ["MailQueue", "MailSyntax", "Relay", nioCore]),
 
     // Floor 5: doors.
@@ -119,13 +140,17 @@ let package = Package(
       dependencies: [
         "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "DNSTransport", "Diagnosis",
         "InternationalDomainNames", "LocalDelivery", "MailMessage", "MailQueue",
-        "MailSyntax", "PasswordHashing", "QueueStorage", "Relay", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
-        "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioPosix, orderedCollections,
+        "MailSyntax", "Metrics", "PasswordHashing", "PolicyStorage", "PolicyTransport", "QueueStorage", "Relay",
+        "SASLMechanisms", "SMTPGrammar",
+        "SMTPSessions", "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioHTTP1,
+        subprocess, systemPackage,
+        nioPosix,
+        nioSSL, orderedCollections,
       ],
       swiftSettings: settings),
 
     // The same relay under a virtual clock, network and store.
-    room("QueueModel", ["MailQueue", "MailSyntax", "SMTPGrammar", nioCore]),
+    room("QueueModel", ["MailQueue", "MailSyntax", "Relay", "SMTPGrammar", "TransportSecurity", nioCore]),
     room(
       "Simulation",
       [
@@ -134,7 +159,7 @@ let package = Package(
         "SMTPSessions", "TransportSecurity", nioCore, orderedCollections,
       ]),
 
-    tests("ArchitectureTests", []),
+    tests("ArchitectureTests", [subprocess]),
     tests("MailSyntaxTests", ["MailSyntax"]),
     tests("DNSRecordsTests", ["DNSRecords", "MailSyntax"]),
     tests("DNSTransportTests", ["DNSRecords", "DNSTransport", "MailSyntax"]),
@@ -142,10 +167,13 @@ let package = Package(
     tests("SMTPGrammarTests", ["MailSyntax", "SMTPGrammar", nioCore]),
     tests("SASLMechanismsTests", ["MailSyntax", "SASLMechanisms"]),
     tests("MailMessageTests", ["MailMessage", "MailSyntax", nioCore]),
-    tests("TransportSecurityTests", ["MailSyntax", "TransportSecurity"]),
+    tests("TransportSecurityTests", ["DNSRecords", "MailSyntax", "TransportSecurity"]),
     tests(
       "SMTPSessionsTests",
-      ["MailSyntax", "SASLMechanisms", "SMTPGrammar", "SMTPSessions", "TransportSecurity", nioCore]),
+      [
+        "MailSyntax", "SASLMechanisms", "SMTPGrammar", "SMTPSessions", "TransportSecurity", nioCore,
+        subprocess,
+      ]),
     tests("MailQueueTests", ["MailQueue", "MailSyntax", "SMTPGrammar", nioCore]),
     tests("AccountsTests", ["Accounts", "MailQueue", "MailSyntax", "SASLMechanisms"]),
     tests(
@@ -155,19 +183,34 @@ let package = Package(
         "SMTPGrammar",
         "SMTPSessions", "Simulation", "TransportSecurity", nioCore, orderedCollections,
       ]),
-    tests("SimulationTests", ["MailQueue", "MailSyntax", "Relay", "Simulation"]),
+    tests("MetricsTests", ["MailQueue", "MailSyntax", "Metrics"]),
+    tests("SimulationTests", ["MailQueue", "MailSyntax", "Relay", "Simulation", subprocess]),
     tests(
       "SMTPTransportTests",
       [
-        "Certificates", "MailSyntax", "SMTPSessions", "SMTPTransport", "TransportSecurity", nioCore, nioPosix,
-        nioEmbedded, nioSSL, x509, asn1, crypto,
+        "Certificates", "DNSRecords", "MailSyntax", "SMTPSessions", "SMTPTransport", "TransportSecurity", nioCore,
+        nioPosix, nioEmbedded, nioSSL, subprocess, x509, asn1, crypto,
       ]),
-    tests("CertificatesTests", ["Certificates", "MailSyntax", x509, asn1, crypto]),
+    tests(
+      "PolicyTransportTests",
+      [
+        "Certificates", "DNSRecords", "MailSyntax", "PolicyTransport", "Relay", "SMTPSessions", "SMTPTransport",
+        "TransportSecurity", nioCore, nioPosix, nioTLS, nioSSL,
+      ]),
+    tests("CertificatesTests", ["Certificates", "MailSyntax", subprocess, x509, asn1, crypto]),
     tests(
       "QueueStorageTests", ["MailQueue", "MailSyntax", "QueueModel", "QueueStorage", "SMTPGrammar", nioCore, grdb]),
     tests(
+      "PolicyStorageTests",
+      ["MailQueue", "MailSyntax", "PolicyStorage", "QueueModel", "QueueStorage", "Relay", "TransportSecurity", grdb]),
+    tests(
       "LocalDeliveryTests", ["LocalDelivery", "MailQueue", "MailSyntax", "Relay", "SMTPGrammar", nioCore, nioPosix]),
-    tests("DiagnosisTests", ["Diagnosis", "MailMessage", "MailSyntax", nioCore]),
+    tests(
+      "DiagnosisTests",
+      [
+        "Certificates", "DNSRecords", "Diagnosis", "MailMessage", "MailSyntax", "Relay", "SMTPSessions",
+        "TransportSecurity", nioCore, nioPosix, nioSSL,
+      ]),
     tests("PasswordHashingTests", ["Accounts", "MailSyntax", "PasswordHashing", nioPosix]),
     tests(
       "ConfigurationTests",
@@ -178,18 +221,20 @@ let package = Package(
     tests(
       "ControlPlaneTests",
       [
-        "ControlPlane", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SMTPGrammar", "SMTPSessions", nioCore,
-        nioPosix,
-        orderedCollections,
+        "ControlPlane", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SMTPGrammar", "SMTPSessions",
+        "TransportSecurity", nioCore, nioPosix, orderedCollections,
       ]),
     tests(
       "MartletTests",
       [
-        "martlet", "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "Diagnosis",
+        "martlet", "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "DNSTransport",
+        "Diagnosis",
         "MailMessage",
         "MailQueue",
-        "MailSyntax", "PasswordHashing", "QueueStorage", "Relay", "SASLMechanisms", "SMTPGrammar", "SMTPSessions",
-        "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioPosix, orderedCollections,
+        "MailSyntax", "Metrics", "PasswordHashing", "PolicyStorage", "QueueStorage", "Relay", "SASLMechanisms",
+        "SMTPGrammar",
+        "SMTPSessions", "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioPosix,
+        nioSSL, orderedCollections,
       ]),
   ],
   swiftLanguageModes: [.v6]

@@ -168,6 +168,8 @@ public struct Configuration: Sendable {
 
   public struct Queue: Hashable, Sendable {
     public var retry: RetrySchedule
+    /// For mail that waits for a channel as safe as is asked for.
+    public var policyRetry: RetrySchedule
     public var giveUpAfter: Duration
     public var delayReportAfter: Duration
     /// How long events of finished messages are kept.
@@ -236,7 +238,8 @@ extension Configuration.DNS {
 extension Configuration.Queue {
   public init() {
     self.init(
-      retry: .standard, giveUpAfter: .seconds(5 * 86_400), delayReportAfter: .seconds(4 * 3_600),
+      retry: .standard, policyRetry: .untilMended, giveUpAfter: .seconds(5 * 86_400),
+      delayReportAfter: .seconds(4 * 3_600),
       history: .seconds(7 * 86_400), spaceFloor: .mebibytes(256), routeConcurrency: 20)
   }
 }

@@ -16,14 +16,16 @@ extension ConfigurationKey {
     ]
     let outbound = [
       Keys.route.row, Keys.outboundMaildir.row, Keys.sourceAddress.row, Keys.sourceName.row,
-      Keys.floor.row, Keys.floors.row, Keys.ownNames.row, Keys.hostConnections.row, Keys.hostPace.row,
+      Keys.floor.row, Keys.floors.row, Keys.onDowngrade.row, Keys.ownNames.row, Keys.hostConnections.row,
+      Keys.hostPace.row,
       Keys.domainPace.row, Keys.domainDeliveries.row, Keys.ownDomainPace.row, Keys.ownHostConnections.row,
       Keys.ownHostPace.row, Keys.exchangerPort.row, Keys.smarthostHost.row, Keys.smarthostPort.row,
       Keys.smarthostTLS.row, Keys.smarthostUser.row, Keys.passwordFile.row, Keys.tokenCommand.row, Keys.chunking.row,
     ]
     let dns = [Keys.dnsServers.row, Keys.trustAnchors.row, Keys.probeSecure.row, Keys.probeBogus.row]
     let queue = [
-      Keys.retry.row, Keys.retryJitter.row, Keys.giveUpAfter.row, Keys.delayReportAfter.row, Keys.history.row,
+      Keys.retry.row, Keys.policyRetry.row, Keys.retryJitter.row, Keys.giveUpAfter.row, Keys.delayReportAfter.row,
+      Keys.history.row,
       Keys.spaceFloor.row, Keys.routeConcurrency.row,
     ]
     return house + listeners + tls + domains + inbound + outbound + dns + queue + Keys.limitRows

@@ -37,6 +37,7 @@ extension ConfigurationReader {
     var rules = DestinationRules()
     guard let section = open("tls", in: outbound) else { return rules }
     if let floor = read(Keys.floor, in: section) { rules.floor = floor }
+    if let conduct = read(Keys.onDowngrade, in: section) { rules.onDowngrade = conduct }
     forEachDomain(under: Keys.floors.name, in: section) { reader, entry, place, domain, isBelow in
       guard let floor = reader.value(of: entry.value, as: Keys.floors.form, called: place) else { return }
       rules.floors.set(floor.value, for: domain, below: isBelow)
@@ -58,11 +59,19 @@ extension ConfigurationReader {
       let domains = freeSection(
         entry.value, path: parent.path(of: name), place: parent.place(of: name), at: entry.position)
     else { return }
+    var places: [String: FilePosition] = [:]
     for entry in domains.entries where entry.earlier == nil {
       let isBelow = entry.name.hasPrefix(".")
       do {
         let domain = try ValueForm<DomainName>.domain.read(isBelow ? String(entry.name.dropFirst()) : entry.name)
-        read(&self, entry, domains.place(of: entry.name), domain, isBelow)
+        let place = domains.place(of: entry.name)
+        // Names are the same in small letters and in capitals; of two values the weaker might count unseen.
+        if let earlier = places.updateValue(entry.position, forKey: (isBelow ? "." : "") + domain.folded) {
+          fault(
+            "\(place): this domain stands twice; the first is at \(earlier)", at: entry.position, "leave one of them")
+        } else {
+          read(&self, entry, place, domain, isBelow)
+        }
       } catch {
         fault("\(domains.place): \(error.text)", at: entry.position, error.remedy ?? "give a domain, or . and a domain")
       }

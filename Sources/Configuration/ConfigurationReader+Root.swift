@@ -111,13 +111,24 @@ extension ConfigurationReader {
   private mutating func readSchedule(in section: Section, into queue: inout Configuration.Queue) {
     let before = errorCount
     let delays = readList(Keys.retry, in: section)?.map(\.value)
-    let jitter = read(Keys.retryJitter, in: section)
+    let policyDelays = readList(Keys.policyRetry, in: section)?.map(\.value)
+    let jitter = read(Keys.retryJitter, in: section) ?? RetrySchedule.standard.jitterPercent
     guard errorCount == before else { return }
+    queue.retry = schedule(delays ?? RetrySchedule.standard.delays, jitter, Keys.retry, in: section) ?? queue.retry
+    queue.policyRetry =
+      schedule(policyDelays ?? RetrySchedule.untilMended.delays, jitter, Keys.policyRetry, in: section)
+      ?? queue.policyRetry
+  }
+
+  private mutating func schedule(
+    _ delays: [Duration], _ jitter: Int, _ key: Key<Duration>, in section: Section
+  ) -> RetrySchedule? {
     do {
-      queue.retry = try RetrySchedule(
-        delays: delays ?? RetrySchedule.standard.delays, jitterPercent: jitter ?? RetrySchedule.standard.jitterPercent)
+      return try RetrySchedule(delays: delays, jitterPercent: jitter)
     } catch {
-      fault("queue.retry: \(error)", at: section.entry("retry")?.value.position, "give \(Keys.retry.row.form)")
+      let entry = section.entry(key.row.name)
+      fault("\(key.row.path): \(error)", at: entry?.value.position, "give \(key.row.form)")
+      return nil
     }
   }
 

@@ -7,11 +7,17 @@ extension Keys {
     "outbound.tls.floor", .choice, default: TLSFloor.opportunistic.rawValue,
     "The least that mail on the route `mx` goes by. `opportunistic`: TLS wherever it can be had, and in clear only where "
       + "it can't, which is recorded with the reason. `encrypt`: TLS, whoever answers. `verified`: TLS with a certificate "
-      + "that proves the mail server's name. What can't be sent so safely waits; it never falls back.")
+      + "that proves the mail server's name, or DANE proven from the MX record on. `dane`: DANE so proven, and nothing "
+      + "else. What can't be sent so safely waits; it never falls back. What the domain publishes holds beside it.")
   static let floors = Key<TLSFloor>(
     "outbound.tls.domains", .choice, default: "none",
     "A section: each key is a recipients' domain, or `.` and a domain for all below it, and behind it stands its floor."
   )
+  static let onDowngrade = Key<SteadyTLS.Conduct>(
+    "outbound.tls.on_downgrade", .choice, default: SteadyTLS.Conduct.alert.rawValue,
+    "What follows where a domain's mail servers have steadily spoken TLS, or proven their names, and one suddenly shows "
+      + "less. `alert`: the mail goes, and the event `tls.downgrade` says it. `hold`: beside that it waits, for a day at "
+      + "the longest; delivery reports never do.")
   static let exchangerPort = Key(
     "outbound.mx.port", .count(1...65_535), default: "25", "Another port than everybody's, for a laboratory.")
   static let ownNames = Key(

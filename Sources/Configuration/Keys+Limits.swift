@@ -24,7 +24,7 @@ extension Keys {
     limit(
       "recipients", \.session.recipients, 100...100_000, "RFC 5321 §4.5.3.1.8", "Recipients of one message."),
     limit(
-      // RFC 5321 §4.5.3.1.4 asks for 512; RFC 3461 §5.4 for more at RCPT, since DSN is offered.
+      // RFC 5321 §4.5.3.1.4 asks for 512; RFC 3461 §5.4 for more at RCPT, since DSN is offered; RFC 8689 §2 for 11 at MAIL.
       "command_line_octets", \.session.commandLineOctets, 1_036...65_536, "RFC 3461 §5.4",
       "Octets of a command line with its end."),
     limit(

@@ -156,6 +156,11 @@ enum Keys {
     "queue.retry", .duration(RetrySchedule.delayBounds), isList: true,
     default: RetrySchedule.standard.delays.map(\.shortForm).joined(separator: ", "),
     "The waits between attempts; the last one repeats.")
+  static let policyRetry = Key(
+    "queue.policy_retry", .duration(RetrySchedule.delayBounds), isList: true,
+    default: RetrySchedule.untilMended.delays.map(\.shortForm).joined(separator: ", "),
+    "The waits between attempts while no connection is as safe as is asked for: whoever mends that shouldn't wait long."
+  )
   static let retryJitter = Key(
     "queue.retry_jitter", .percent(RetrySchedule.jitterBounds), default: "\(RetrySchedule.standard.jitterPercent)%",
     "How far each wait is spread to both sides, so that mail deferred together does not return together.")

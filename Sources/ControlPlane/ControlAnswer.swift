@@ -8,11 +8,18 @@ public enum ControlAnswer: Hashable, Sendable {
   case eventsOmitted(Int)
   case standing(QueueStanding)
   case status(ServerStatus)
+  /// In the text format of Prometheus.
+  case metrics(String)
   /// So many recipients were changed.
   case changed(Int)
   /// What was read again: `certificates`, `users`, `configuration`.
   case reloaded([String])
   case backup(BackupFacts)
+  case policy(PolicyFacts)
+  case override(OverrideFacts)
+  case steady(SteadyFacts)
+  case asked(AskedFacts)
+  case audit(AuditFacts)
   /// From now on what was asked for is seen.
   case watching
   case dialogue(WatchedLine)
@@ -152,7 +159,8 @@ enum AnswerLine: Hashable, Codable {
   case fault(ControlFault)
 
   private enum CodingKeys: String, CodingKey {
-    case message, recipient, event, standing, status, changed, reloaded, backup, watching, dialogue, end, fault
+    case message, recipient, event, standing, status, metrics, changed, reloaded, backup, policy, override, steady
+    case asked, audit, watching, dialogue, end, fault
     case eventsOmitted = "events_omitted"
     case linesLost = "lines_lost"
   }
@@ -170,9 +178,15 @@ enum AnswerLine: Hashable, Codable {
     case .eventsOmitted: self = .answer(.eventsOmitted(try value()))
     case .standing: self = .answer(.standing(try value()))
     case .status: self = .answer(.status(try value()))
+    case .metrics: self = .answer(.metrics(try value()))
     case .changed: self = .answer(.changed(try value()))
     case .reloaded: self = .answer(.reloaded(try value()))
     case .backup: self = .answer(.backup(try value()))
+    case .policy: self = .answer(.policy(try value()))
+    case .override: self = .answer(.override(try value()))
+    case .steady: self = .answer(.steady(try value()))
+    case .asked: self = .answer(.asked(try value()))
+    case .audit: self = .answer(.audit(try value()))
     case .watching: self = .answer(.watching)
     case .dialogue: self = .answer(.dialogue(try value()))
     case .linesLost: self = .answer(.linesLost(try value()))
@@ -190,9 +204,15 @@ enum AnswerLine: Hashable, Codable {
     case .answer(.eventsOmitted(let count)): try container.encode(count, forKey: .eventsOmitted)
     case .answer(.standing(let facts)): try container.encode(facts, forKey: .standing)
     case .answer(.status(let facts)): try container.encode(facts, forKey: .status)
+    case .answer(.metrics(let text)): try container.encode(text, forKey: .metrics)
     case .answer(.changed(let count)): try container.encode(count, forKey: .changed)
     case .answer(.reloaded(let names)): try container.encode(names, forKey: .reloaded)
     case .answer(.backup(let facts)): try container.encode(facts, forKey: .backup)
+    case .answer(.policy(let facts)): try container.encode(facts, forKey: .policy)
+    case .answer(.override(let facts)): try container.encode(facts, forKey: .override)
+    case .answer(.steady(let facts)): try container.encode(facts, forKey: .steady)
+    case .answer(.asked(let facts)): try container.encode(facts, forKey: .asked)
+    case .answer(.audit(let facts)): try container.encode(facts, forKey: .audit)
     case .answer(.watching): try container.encode(true, forKey: .watching)
     case .answer(.dialogue(let line)): try container.encode(line, forKey: .dialogue)
     case .answer(.linesLost(let count)): try container.encode(count, forKey: .linesLost)

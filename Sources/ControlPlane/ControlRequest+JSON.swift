@@ -6,10 +6,12 @@ extension ControlRequest {
   var record: RequestRecord {
     switch self {
     case .status: RequestRecord("status")
+    case .metrics: RequestRecord("metrics")
     case .reload(.everything): RequestRecord("reload")
     case .reload(.users): RequestRecord("reload.users")
     case .backup(let folder): RequestRecord("backup", folder: folder)
     case .watch(let filter): RequestRecord("watch", dialogues: filter)
+    case .policy(let request): request.record
     case .queue(.list(let filter, let after, let limit)):
       RequestRecord("queue.list", filter: FilterRecord(filter), after: after?.description, limit: limit)
     case .queue(.show(let id)): RequestRecord("queue.show", id: id.description)
@@ -19,8 +21,13 @@ extension ControlRequest {
   }
 
   init(_ record: RequestRecord) throws(ControlFault) {
+    if let request = try PolicyRequest(record) {
+      self = .policy(request)
+      return
+    }
     switch record.request {
     case "status": self = .status
+    case "metrics": self = .metrics
     case "reload": self = .reload(.everything)
     case "reload.users": self = .reload(.users)
     case "backup":
@@ -55,9 +62,10 @@ struct RequestRecord: Codable {
   var limit: Int?
   var folder: String?
   var dialogues: DialogueFilter?
+  var policy: PolicyRecord?
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
-    case version, request, filter, id, after, limit, folder, dialogues
+    case version, request, filter, id, after, limit, folder, dialogues, policy
   }
 
   init(
@@ -87,6 +95,7 @@ struct RequestRecord: Codable {
     limit = try container.decodeIfPresent(Int.self, forKey: .limit)
     folder = try container.decodeIfPresent(String.self, forKey: .folder)
     dialogues = try container.decodeIfPresent(DialogueFilter.self, forKey: .dialogues)
+    policy = try container.decodeIfPresent(PolicyRecord.self, forKey: .policy)
   }
 
   func queueFilter() throws(ControlFault) -> QueueFilter { try (filter ?? FilterRecord(QueueFilter())).queueFilter() }

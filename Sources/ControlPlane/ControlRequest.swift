@@ -3,10 +3,13 @@ public import MailQueue
 /// What a command asks of a running server.
 public enum ControlRequest: Hashable, Sendable {
   case status
+  /// Numbers for a monitoring system.
+  case metrics
   case reload(ReloadScope)
   /// A copy of queue and users in a folder that isn't there yet; an absolute path, as the server sees it.
   case backup(to: String)
   case queue(QueueRequest)
+  case policy(PolicyRequest)
   /// Dialogues as they happen, until either side ends the connection.
   case watch(DialogueFilter)
 }

@@ -1,4 +1,5 @@
 public import MailQueue
+public import MailSyntax
 public import Relay
 
 /// An operator's requests on a store: behind the control socket of a running server, and directly where none runs.
@@ -9,6 +10,9 @@ public struct QueueControl: Sendable {
   public static let maximumRecipientsListed = 100
   /// Events of one message; the newest are given.
   public static let maximumEvents = 20_000
+
+  /// Destinations below a domain whose mail one word makes due; what goes to further ones keeps its time.
+  public static let maximumRoutesRetried = 1_000
 
   private let store: any QueueStore
   private let runner: QueueRunner
@@ -79,6 +83,49 @@ public struct QueueControl: Sendable {
     if omitted > 0 { answers.append(.eventsOmitted(omitted)) }
     for event in events.suffix(QueueControl.maximumEvents) { answers.append(.event(EventFacts(event))) }
     return answers
+  }
+
+  /// Mail on its way to the exchangers of a domain is due now; how many recipients were.
+  ///
+  /// - Parameters:
+  ///   - domain: in its one form, as the routes have it.
+  ///   - isBelow: also of every domain below.
+  public func retry(mailFor domain: DomainName, below isBelow: Bool, by name: String) async throws(ControlFault) -> Int
+  {
+    do throws(StoreFault) {
+      var count = 0
+      for route in try await routes(to: domain, below: isBelow) {
+        var filter = QueueFilter()
+        filter.route = route
+        count += try await runner.retryNow(filter, by: name)
+      }
+      return count
+    } catch {
+      throw ControlFault(error)
+    }
+  }
+
+  /// Those of queued mail, and no more than `maximumRoutesRetried`.
+  private func routes(to domain: DomainName, below isBelow: Bool) async throws(StoreFault) -> [RouteKey] {
+    let own = RouteKey.exchangers(of: .name(domain))
+    guard isBelow else { return [own] }
+    let end = "." + domain.folded
+    var found: Set<RouteKey> = [own]
+    var filter = QueueFilter()
+    filter.state = .queued
+    var last: QueueID?
+    while found.count < QueueControl.maximumRoutesRetried {
+      let page = try await store.list(filter, after: last, limit: QueueControl.maximumListed)
+      for recipient in page.lazy.flatMap(\.recipients) where recipient.state == .queued {
+        let route = recipient.recipient.route
+        if found.count < QueueControl.maximumRoutesRetried, route.leadsToExchangers, route.rawValue.hasSuffix(end) {
+          found.insert(route)
+        }
+      }
+      guard page.count == QueueControl.maximumListed, let end = page.last else { break }
+      last = end.id
+    }
+    return found.sorted()
   }
 
   private func make(_ change: QueueChange, _ filter: QueueFilter, by name: String) async throws(StoreFault) -> Int {

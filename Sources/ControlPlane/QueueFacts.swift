@@ -18,6 +18,8 @@ public struct MessageFacts: Hashable, Sendable, Codable {
   public let body: String
   public let usesSMTPUTF8: Bool
   public let envelopeID: String?
+  /// `required` or `not-required`; nil where the sender asks for nothing (RFC 8689).
+  public let tlsWish: String?
   /// All of them, though fewer may follow.
   public let recipientCount: Int
   /// Those that are queued or held.
@@ -29,6 +31,7 @@ public struct MessageFacts: Hashable, Sendable, Codable {
     case expiresAt = "expires_at"
     case usesSMTPUTF8 = "smtputf8"
     case envelopeID = "envelope_id"
+    case tlsWish = "tls_wish"
     case recipientCount = "recipient_count"
     case unfinishedCount = "unfinished_count"
   }
@@ -46,6 +49,7 @@ public struct MessageFacts: Hashable, Sendable, Codable {
     body = message.body.rawValue
     usesSMTPUTF8 = message.usesSMTPUTF8
     envelopeID = message.envelopeID
+    tlsWish = message.tlsWish == .unstated ? nil : message.tlsWish.rawValue
     recipientCount = queued.recipients.count
     unfinishedCount = queued.recipients.count { !$0.state.isFinal }
   }
@@ -168,6 +172,9 @@ public struct QueueStanding: Hashable, Sendable, Codable {
   /// `accepting`, `space-low`, or `stopped: reason`.
   public let store: String
   public let deliveriesInFlight: Int
+  public var isAccepting: Bool { store == QueueStanding.accepting }
+
+  private static let accepting = "accepting"
 
   private enum CodingKeys: String, CodingKey {
     case messages, store
@@ -183,7 +190,7 @@ public struct QueueStanding: Hashable, Sendable, Codable {
     self.deliveriesInFlight = deliveriesInFlight
     store =
       switch condition {
-      case .accepting: "accepting"
+      case .accepting: QueueStanding.accepting
       case .spaceLow: "space-low"
       case .stopped(let reason): "stopped: \(reason)"
       }

@@ -11,6 +11,16 @@ public protocol Resolver: Sendable {
   func addresses(of name: DomainName, family: AddressFamily) async -> DNSAnswer<IPAddress>
   /// The strings of each record put together, as octets. RFC 7208 §3.3, RFC 8461 §3.1.
   func texts(of name: DomainName) async -> DNSAnswer<[UInt8]>
+  /// The same where the answer is at hand, so that nobody need be waited for; else nil.
+  func textsAtHand(of name: DomainName) -> DNSAnswer<[UInt8]>?
+  /// - Parameter name: of a service: `_25._tcp.mx.example.org` (RFC 6698 §3).
+  func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord>
+  /// Where the name's own CNAME leads, one step (RFC 7672 §2.2.2 asks whether that step alone is secure).
+  func alias(of name: DomainName) async -> DNSAnswer<DomainName>
+}
+
+extension Resolver {
+  public func textsAtHand(of name: DomainName) -> DNSAnswer<[UInt8]>? { nil }
 }
 
 public enum AddressFamily: Hashable, Sendable, CaseIterable { case v4, v6 }

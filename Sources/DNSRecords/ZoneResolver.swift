@@ -5,6 +5,8 @@ public struct ZoneResolver: Resolver, Hashable {
   private var exchangers: [DomainName: DNSAnswer<MailExchanger>] = [:]
   private var addresses: [DomainName: [AddressFamily: DNSAnswer<IPAddress>]] = [:]
   private var texts: [DomainName: DNSAnswer<[UInt8]>] = [:]
+  private var tlsa: [DomainName: DNSAnswer<TLSARecord>] = [:]
+  private var aliases: [DomainName: DNSAnswer<DomainName>] = [:]
 
   /// One that holds whatever the zone doesn't say otherwise.
   public static let timeToLive = Duration.seconds(300)
@@ -16,6 +18,8 @@ public struct ZoneResolver: Resolver, Hashable {
     addresses[name, default: [:]][family] = answer
   }
   public mutating func set(_ answer: DNSAnswer<[UInt8]>, for name: DomainName) { texts[name] = answer }
+  public mutating func set(_ answer: DNSAnswer<TLSARecord>, for name: DomainName) { tlsa[name] = answer }
+  public mutating func set(_ answer: DNSAnswer<DomainName>, for name: DomainName) { aliases[name] = answer }
 
   /// A domain whose mail goes to these hosts, the first of them first.
   public mutating func add(_ domain: DomainName, exchangers hosts: [DomainName], security: DNSSECState = .insecure) {
@@ -39,9 +43,13 @@ public struct ZoneResolver: Resolver, Hashable {
     addresses[name]?[family] ?? absence(of: name)
   }
   public func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> { texts[name] ?? absence(of: name) }
+  public func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> { tlsa[name] ?? absence(of: name) }
+  public func alias(of name: DomainName) async -> DNSAnswer<DomainName> { aliases[name] ?? absence(of: name) }
 
   private func absence<Record>(of name: DomainName) -> DNSAnswer<Record> {
-    let isThere = exchangers[name] != nil || addresses[name] != nil || texts[name] != nil
+    let isThere =
+      exchangers[name] != nil || addresses[name] != nil || texts[name] != nil || tlsa[name] != nil
+      || aliases[name] != nil
     return isThere ? .none(.insecure) : .noSuchName(.insecure)
   }
 }

@@ -28,6 +28,13 @@ enum ResourceData {
     return MailExchanger(preference: UInt16(data[0]) << 8 | UInt16(data[1]), exchange: exchange(labels))
   }
 
+  /// RFC 1035 §3.3.1.
+  static func domainName(_ data: [UInt8]) throws(MalformedData) -> DomainName {
+    let text = try labels(data[...]).map(presentation).joined(separator: ".")
+    guard let name = try? DomainName(text) else { throw MalformedData(reason: "an alias for \(text), no domain name") }
+    return name
+  }
+
   /// RFC 1035 §3.3.14: character strings, one after another. Joined (RFC 7208 §3.3).
   static func text(_ data: [UInt8]) throws(MalformedData) -> [UInt8] {
     guard !data.isEmpty else { throw MalformedData(reason: "a TXT record of 0 octets") }

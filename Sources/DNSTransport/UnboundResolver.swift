@@ -31,6 +31,12 @@ public final class UnboundResolver: Resolver {
   public let settings: Settings
   private let context: UnboundContext
   private let converter: any IDNAConverter
+  private let exchangers = AnswerMemory<MailExchanger>()
+  private let addresses4 = AnswerMemory<IPAddress>()
+  private let addresses6 = AnswerMemory<IPAddress>()
+  private let texts = AnswerMemory<[UInt8]>()
+  private let associations = AnswerMemory<TLSARecord>()
+  private let aliases = AnswerMemory<DomainName>()
 
   /// - Parameter converter: names outside ASCII are asked for by their A-labels.
   public init(_ settings: Settings = Settings(), converter: any IDNAConverter) throws(ResolverFault) {
@@ -42,32 +48,49 @@ public final class UnboundResolver: Resolver {
   deinit { context.retire() }
 
   public func mailExchangers(of name: DomainName) async -> DNSAnswer<MailExchanger> {
-    await lookUp(name, .mailExchanger, reading: ResourceData.mailExchanger)
+    await lookUp(name, .mailExchanger, exchangers, reading: ResourceData.mailExchanger)
   }
 
   public func addresses(of name: DomainName, family: AddressFamily) async -> DNSAnswer<IPAddress> {
-    let type: QuestionType
-    switch family {
-    case .v4: type = .addressV4
-    case .v6: type = .addressV6
-    }
-    return await lookUp(name, type) { (data) throws(MalformedData) in
+    let (type, memory): (QuestionType, AnswerMemory<IPAddress>) =
+      switch family {
+      case .v4: (.addressV4, addresses4)
+      case .v6: (.addressV6, addresses6)
+      }
+    return await lookUp(name, type, memory) { (data) throws(MalformedData) in
       try ResourceData.address(data, family: family)
     }
   }
 
   public func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> {
-    await lookUp(name, .text, reading: ResourceData.text)
+    await lookUp(name, .text, texts, reading: ResourceData.text)
+  }
+
+  public func textsAtHand(of name: DomainName) -> DNSAnswer<[UInt8]>? { texts.answer(for: name, at: .now) }
+
+  public func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> {
+    await lookUp(name, .tlsa, associations) { (data) throws(MalformedData) in TLSARecord(data: data) }
+  }
+
+  public func alias(of name: DomainName) async -> DNSAnswer<DomainName> {
+    await lookUp(name, .alias, aliases, reading: ResourceData.domainName)
   }
 
   private func lookUp<Record>(
-    _ name: DomainName, _ type: QuestionType, reading read: ([UInt8]) throws(MalformedData) -> Record
+    _ name: DomainName, _ type: QuestionType, _ memory: AnswerMemory<Record>,
+    reading read: ([UInt8]) throws(MalformedData) -> Record
   ) async -> DNSAnswer<Record> {
+    if let answer = memory.answer(for: name, at: .now) { return answer }
     // A name that has no form in the DNS, or is longer than RFC 1035 §2.3.4 lets one be, is nobody's.
     guard let asked = converter.asciiForm(of: name), asked.description.utf8.count <= QuestionType.maximumNameOctets
     else { return .noSuchName(.insecure) }
     switch await context.lookUp(asked.description, type) {
-    case .success(let answer): return answer.answer(to: asked, reading: read)
+    case .success(let found):
+      let answer = found.answer(to: asked, reading: read)
+      memory.keep(
+        answer, for: name, octets: found.data.reduce(0) { $0 + $1.count },
+        timeToLive: .seconds(max(0, found.timeToLiveSeconds)), at: .now)
+      return answer
     case .failure(let failure): return .failed(reason: failure.reason)
     }
   }
@@ -79,15 +102,17 @@ public struct ResolverFault: Error, Hashable, Sendable, CustomStringConvertible 
   init(_ description: String) { self.description = description }
 }
 
-/// The types of record that are asked for, by their numbers (RFC 1035 §3.2.2, RFC 3596 §2.1).
+/// The types of record that are asked for, by their numbers (RFC 1035 §3.2.2, RFC 3596 §2.1, RFC 6698 §7.1).
 enum QuestionType: Int32, Sendable {
   /// 255 octets on the wire, which have a length in front and the root behind.
   static let maximumNameOctets = 253
 
   case addressV4 = 1
+  case alias = 5
   case mailExchanger = 15
   case text = 16
   case addressV6 = 28
+  case tlsa = 52
 }
 
 /// Why a look-up ended without an answer of the DNS.

@@ -89,6 +89,8 @@ extension DeliveryReport {
     if let reply = recipient.remoteReply {
       fields.append(HeaderField("Diagnostic-Code", sanitising: "smtp; \(shown(reply))"))
     }
+    // RFC 3464 §2.3.10: a field of our own.
+    if let channel = recipient.channel { fields.append(HeaderField("X-Martlet-Channel", sanitising: shown(channel))) }
     if let lastAttempt = recipient.lastAttempt {
       fields.append(HeaderField("Last-Attempt-Date", sanitising: MessageDate.format(lastAttempt)))
     }

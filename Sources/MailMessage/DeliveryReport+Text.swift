@@ -45,6 +45,7 @@ extension DeliveryReport {
 
   private func account(of recipient: Recipient) -> String {
     var lines = ["  <\(sanitised(recipient.mailbox.description))>"]
+    if let channel = recipient.channel { lines.append(wrap(sanitised("The channel: \(channel)"), indent: "    ")) }
     if let explanation = recipient.explanation { lines.append(wrap(sanitised(explanation), indent: "    ")) }
     if let reply = recipient.remoteReply {
       let host = recipient.remoteHost.map { asciiOnly($0, limit: 255) } ?? "The server"

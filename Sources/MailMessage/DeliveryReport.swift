@@ -30,6 +30,8 @@ public struct DeliveryReport: Sendable {
     public var remoteHost: String?
     /// Its reply, codes included, lines joined by spaces: `550 5.1.1 no such user` (§2.3.6).
     public var remoteReply: String?
+    /// How safely it was handed on, and what was asked: `TLSv1.3 … verified mx.example.net; policy authenticate pkix; …`.
+    public var channel: String?
     /// For a person, where no server's reply says it: "no server of example.net could be reached".
     public var explanation: String?
     public var lastAttempt: UTCInstant?

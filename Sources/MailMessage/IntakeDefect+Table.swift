@@ -114,6 +114,15 @@ extension IntakeDefect {
       Row(
         "there is more than one TLS-Required field", remedy: "write one",
         "RFC 8689 3", .refuse(554, 6, 0), .pass("not changed; all of them are ignored"))
+    case .unknownTLSRequired:
+      Row(
+        "the TLS-Required field says something else than No",
+        remedy: "write No, or leave it out; to require TLS give REQUIRETLS with MAIL",
+        "RFC 8689 3", .refuse(554, 6, 0), .pass("not changed; it is ignored"))
+    case .overruledTLSRequired:
+      Row(
+        "there is a TLS-Required field and MAIL has REQUIRETLS", "RFC 8689 4.1",
+        .pass("not changed; it is ignored"), .pass("not changed; it is ignored"))
     case .missingDate:
       Row("there is no Date field", "RFC 6409 8.2", .mend("Date: is added with the time of receipt"), .pass(untouched))
     case .badDate:

@@ -34,6 +34,8 @@ public enum IntakeDefect: String, Hashable, Sendable, CaseIterable {
   case badReplyTo = "bad-reply-to"
   case repeatedField = "repeated-field"
   case repeatedTLSRequired = "repeated-tls-required"
+  case unknownTLSRequired = "unknown-tls-required"
+  case overruledTLSRequired = "overruled-tls-required"
   case missingDate = "missing-date"
   case badDate = "bad-date"
   case missingMessageID = "missing-message-id"

@@ -18,6 +18,11 @@ extension IntakeDefect {
       "Characters that are not ASCII in a header without SMTPUTF8 are refused on submission rather than re-encoded: the",
       "next server may not take them, and only the writer knows the character set.",
       "",
+      "`TLS-Required: No` (RFC 8689 section 3) counts on every port: it travels with the message, and it waives no more",
+      "than what the domains of the recipients publish, never a floor of this server's operator. Two of them could say",
+      "two things, and a word that isn't No can't be guessed at: a user is told, and what another server brought goes on",
+      "as if it said nothing. Beside REQUIRETLS it is ignored, whatever it says. It always stays in the message.",
+      "",
       "| defect | what is wrong | submission | relay | source |",
       "|---|---|---|---|---|",
     ]

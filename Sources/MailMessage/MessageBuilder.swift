@@ -21,6 +21,8 @@ public struct MessageBuilder: Sendable {
   public var messageID: MessageID
   /// Line ends of any kind; the message has CRLF.
   public var text: String
+  /// `TLS-Required: No` (RFC 8689 §3).
+  public var waivesTLS = false
   /// False where the next server has no 8BITMIME.
   public var allowsEightBit = true
 
@@ -46,7 +48,7 @@ public struct MessageBuilder: Sendable {
     let isASCII = body.allSatisfy { $0 < 0x80 }
     var addresses: [String] = []
     for address in to { addresses.append(try write(address)) }
-    let fields = [
+    var fields = [
       try HeaderField("From", try write(from)),
       try HeaderField("To", addresses.joined(separator: ", ")),
       try HeaderField("Subject", try write(phrase: subject)),
@@ -56,6 +58,7 @@ public struct MessageBuilder: Sendable {
       try HeaderField("Content-Type", "text/plain; charset=\(isASCII ? "us-ascii" : "utf-8")"),
       try HeaderField("Content-Transfer-Encoding", encoding.rawValue),
     ]
+    if waivesTLS { fields.append(try HeaderField("TLS-Required", "No")) }
     var message = ByteBuffer()
     for field in fields { field.write(into: &message) }
     message.writeString("\r\n")

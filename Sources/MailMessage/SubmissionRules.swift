@@ -7,16 +7,20 @@ public struct IntakeFacts: Hashable, Sendable {
   public var reversePath: ReversePath
   /// MAIL carried SMTPUTF8.
   public var usesSMTPUTF8: Bool
+  /// MAIL carried REQUIRETLS.
+  public var requiresTLS: Bool
   public var now: UTCInstant
   /// Used if the message needs one; made by `MessageID.make`, so that judging stays pure.
   public var freshMessageID: MessageID
 
   public init(
-    role: IntakeRole, reversePath: ReversePath, usesSMTPUTF8: Bool = false, now: UTCInstant, freshMessageID: MessageID
+    role: IntakeRole, reversePath: ReversePath, usesSMTPUTF8: Bool = false, requiresTLS: Bool = false, now: UTCInstant,
+    freshMessageID: MessageID
   ) {
     self.role = role
     self.reversePath = reversePath
     self.usesSMTPUTF8 = usesSMTPUTF8
+    self.requiresTLS = requiresTLS
     self.now = now
     self.freshMessageID = freshMessageID
   }
@@ -64,6 +68,7 @@ public enum SubmissionRules {
     { $0.judgeSender() },
     { $0.judgeReplyTo() },
     { $0.judgeRepetitions() },
+    { $0.judgeTLSRequired() },
     { $0.mendDate() },
     { $0.mendMessageID() },
     { $0.remove(["bcc", "resent-bcc"], .blindCopies) },
@@ -168,8 +173,18 @@ private struct Judgement {
     for name in SubmissionRules.singleFields where header.count(of: name) > 1 {
       if let refusal = found(.repeatedField, at: header.first(name)) { return refusal }
     }
-    // RFC 8689 §3: at most one; two could say two things, so none is believed.
-    return found(.repeatedTLSRequired, if: header.count(of: "tls-required") > 1)
+    return nil
+  }
+
+  mutating func judgeTLSRequired() -> IntakeFinding? {
+    let field = TLSRequiredField(header)
+    // RFC 8689 §4.1: beside REQUIRETLS it is ignored, so nothing is wrong with it either.
+    guard !facts.requiresTLS else { return found(.overruledTLSRequired, if: field != .absent) }
+    switch field {
+    case .absent, .no: return nil
+    case .repeated: return found(.repeatedTLSRequired)
+    case .unknown: return found(.unknownTLSRequired)
+    }
   }
 
   mutating func mendDate() -> IntakeFinding? {

@@ -19,6 +19,10 @@ extension MailEvent {
       Field("recipients", .number(message.recipients.count)),
       Field("size", .number(size.bytes)),
     ]
+    switch message.tlsWish {
+    case .unstated: break
+    case .required, .notRequired: fields.append(Field("tls-wish", .text(message.tlsWish.rawValue)))
+    }
     // SUBOP-003: from the id to the account, for as long as the history is kept.
     if let account = message.account { fields.append(Field("user", .text(account))) }
     return MailEvent(.accepted, fields + circumstances)

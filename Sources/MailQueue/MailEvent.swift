@@ -36,6 +36,11 @@ public struct MailEvent: Hashable, Sendable {
     case delayReported = "recipient.delay-reported"
     case doubleBounce = "message.double-bounce"
     case deliveryCut = "delivery.cut"
+    // The transport policy
+    case overrideAdded = "policy.override-added"
+    case overrideEnded = "policy.override-ended"
+    case policyForgotten = "policy.forgotten"
+    case downgraded = "tls.downgrade"
     // The house
     case started = "server.started"
     case stopping = "server.stopping"

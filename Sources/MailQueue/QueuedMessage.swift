@@ -11,6 +11,8 @@ public struct NewMessage: Hashable, Sendable {
   public var usesSMTPUTF8: Bool
   public var envelopeID: String?
   public var reportContent: DeliveryReportContent?
+  /// What the sender asks of the channels to each of the recipients, all of them alike (RFC 8689 §4.1).
+  public var tlsWish: TLSWish
   /// Who submitted: the fairness of the queue and the trace to the user (SUBOP-003) go by it. Nil for relayed mail.
   public var account: String?
   public var tenant: String?
@@ -28,7 +30,8 @@ public struct NewMessage: Hashable, Sendable {
   public init(
     id: QueueID, reversePath: ReversePath, recipients: [NewRecipient], body: BodyType = .sevenBit,
     usesSMTPUTF8: Bool = false, envelopeID: String? = nil, reportContent: DeliveryReportContent? = nil,
-    account: String? = nil, tenant: String? = nil, priority: PriorityClass = .normal, receivedAt: UTCInstant,
+    tlsWish: TLSWish = .unstated, account: String? = nil, tenant: String? = nil, priority: PriorityClass = .normal,
+    receivedAt: UTCInstant,
     expiresAt: UTCInstant, prefix: ByteBuffer
   ) {
     self.id = id
@@ -38,6 +41,7 @@ public struct NewMessage: Hashable, Sendable {
     self.usesSMTPUTF8 = usesSMTPUTF8
     self.envelopeID = envelopeID
     self.reportContent = reportContent
+    self.tlsWish = tlsWish
     self.account = account
     self.tenant = tenant
     self.priority = priority

@@ -13,6 +13,10 @@ public struct RetrySchedule: Hashable, Sendable {
   public static let standard = RetrySchedule(
     trusted: [5, 10, 20, 40, 60, 120, 180, 240].map { .seconds($0 * 60) }, jitterPercent: 10)
 
+  /// 5, 10, 15 and 30 minutes, then each hour.
+  public static let untilMended = RetrySchedule(
+    trusted: [5, 10, 15, 30, 60].map { .seconds($0 * 60) }, jitterPercent: 10)
+
   public let delays: [Duration]
   public let jitterPercent: Int
 

@@ -13,10 +13,32 @@ public struct DomainName: Hashable, Sendable, CustomStringConvertible {
 
   /// Reads a whole string as a domain name. A trailing dot is not part of SMTP's grammar and is refused.
   public init(_ text: some StringProtocol) throws(MailSyntaxError) {
-    try DomainName.validate(text.utf8)
-    guard !text.hasUpperControl else { throw .controlCharacter }
-    description = String(text)
-    folded = description.lowercasedASCII()
+    // In memory of its own the octets are gone through without a call for each: every message has many names.
+    var whole = String(text)
+    let fault = whole.withUTF8 { octets -> MailSyntaxError? in
+      do throws(MailSyntaxError) {
+        try DomainName.validate(octets)
+        return nil
+      } catch {
+        return error
+      }
+    }
+    if let fault { throw fault }
+    guard !whole.hasUpperControl else { throw .controlCharacter }
+    description = whole
+    folded = whole.lowercasedASCII()
+  }
+
+  /// A name below another, `_25._tcp` below `mx.example.net`: only what is put before it has to be read.
+  public init(_ labels: String, under parent: DomainName) throws(MailSyntaxError) {
+    let labels = try DomainName(labels)
+    guard labels.description.utf8.count + 1 + parent.description.utf8.count <= DomainName.maximumOctets else {
+      throw .domainTooLong
+    }
+    description = "\(labels.description).\(parent.description)"
+    folded =
+      parent.folded == parent.description && labels.folded == labels.description
+      ? description : "\(labels.folded).\(parent.folded)"
   }
 
   public var isASCII: Bool { description.utf8.allSatisfy { $0 < 0x80 } }

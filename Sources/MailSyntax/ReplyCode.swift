@@ -45,3 +45,10 @@ public struct EnhancedStatusCode: Hashable, Sendable, CustomStringConvertible {
   }
   public var description: String { "\(`class`.rawValue).\(subject).\(detail)" }
 }
+
+extension EnhancedStatusCode {
+  /// The next server lacks REQUIRETLS. RFC 8689 §4.2.1, §9.
+  public static let requireTLSNeeded = EnhancedStatusCode(.permanent, 7, 30)
+  /// No session under TLS, such as is asked for, could be had. RFC 5248 §2.4, RFC 8689 §4.2.1.
+  public static let encryptionNeeded = EnhancedStatusCode(.permanent, 7, 10)
+}

@@ -31,14 +31,16 @@ struct BackupCopy {
     let unfinished = target.folder + "/" + BackupCopy.unfinishedName
     let original = try Schema.openAside(source.folder + "/queue.sqlite3")
     defer { try? original.close() }
-    _ = try original.read { db in try Schema.expectKnown(db) }
+    _ = try original.read { db in try Schema.steps.expectKnown(db) }
+    // Made here, it is for its owner alone.
+    fileSystem.close(try fileSystem.open(unfinished, .create))
     try original.vacuum(into: unfinished)
     // What is found here from now on is known as an unfinished copy's.
     try fileSystem.syncFolder(target.folder)
 
     let copy = try Schema.openAside(unfinished)
     defer { try? copy.close() }
-    try copy.writeWithoutTransaction { db in try Schema.migrate(db) }
+    try copy.writeWithoutTransaction { db in try Schema.steps.migrate(db) }
     let summary = try copy.read { db in try copyBodies(named: db) }
     try copy.write { db in try changing(db, summary) }
     try copy.close()

@@ -67,14 +67,15 @@ struct BatchTransaction {
       try run(
         """
         INSERT INTO messages (id, tenant, account, priority, reverse_path, envelope_id, report_content,
-          body_type, smtputf8, received_at, expires_at, segment, offset, length, checksum, prefix)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          body_type, smtputf8, received_at, expires_at, segment, offset, length, checksum, prefix, tls_wish)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         [
           queued.id.description, message.tenant, message.account, message.priority.rawValue,
           message.reversePath.mailbox?.description, message.envelopeID, message.reportContent?.rawValue,
           message.body.rawValue, message.usesSMTPUTF8, message.receivedAt.nanoseconds, message.expiresAt.nanoseconds,
           place.segment, place.offset, place.length, Int64(entry.body.checksum), prefix,
+          message.tlsWish.rawValue,
         ])
     } catch let error as DatabaseError where error.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE {
       // SQLite undoes the failed statement alone; it was the job's first, or stands in the job's savepoint.

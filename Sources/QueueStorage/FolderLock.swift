@@ -23,7 +23,12 @@ public final class FolderLock: Sendable {
     self.file = file
   }
 
-  deinit { _ = Glibc.close(file) }
+  /// A process that we are just starting has a copy of the descriptor until it runs its own program, so closing ours
+  /// would not give the lock back yet.
+  deinit {
+    _ = flock(file, LOCK_UN)
+    _ = Glibc.close(file)
+  }
 
   private static func holder(_ file: Int32) -> Int32? {
     withUnsafeTemporaryAllocation(byteCount: 16, alignment: 1) { buffer in

@@ -118,12 +118,12 @@ extension SystemFault {
   }
 
   /// Out of blocks or over quota: a full disk, which is not a broken one.
-  var isSpace: Bool { errno == ENOSPC || errno == EDQUOT }
+  package var isSpace: Bool { errno == ENOSPC || errno == EDQUOT }
 
   var isAbsence: Bool { errno == ENOENT }
 
   /// No descriptor or memory to open a file with: nothing was done to it, and later it may be opened.
-  var isPassing: Bool {
+  package var isPassing: Bool {
     (call == "open" || call == "opendir") && (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
   }
 

@@ -21,7 +21,8 @@ struct ReadMessage: Sendable {
 enum RowCoding {
   static let messageColumns = """
     m.number, m.id, m.tenant, m.account, m.priority, m.reverse_path, m.envelope_id, m.report_content,
-    m.body_type, m.smtputf8, m.received_at, m.expires_at, m.length, m.prefix, m.segment, m.offset, m.checksum
+    m.body_type, m.smtputf8, m.received_at, m.expires_at, m.length, m.prefix, m.segment, m.offset, m.checksum,
+    m.tls_wish
     """
 
   /// Recipients that are not done with, and those that wait for an operator: what is no state of ours, NULL too.
@@ -64,6 +65,8 @@ enum RowCoding {
       usesSMTPUTF8: damage.integer("smtputf8", row, 9, flag) ?? false,
       envelopeID: damage.textIfAny("envelope_id", row, 6) { $0 },
       reportContent: damage.textIfAny("report_content", row, 7) { DeliveryReportContent(rawValue: $0) },
+      // A wish that can't be read may have been for more: until somebody has looked, it asks for all that there is.
+      tlsWish: damage.text("tls_wish", row, 17) { TLSWish(rawValue: $0) } ?? .required,
       account: damage.textIfAny("account", row, 3) { $0 }, tenant: damage.textIfAny("tenant", row, 2) { $0 },
       priority: damage.integer("priority", row, 4, priority) ?? .normal, receivedAt: receivedAt,
       expiresAt: damage.integer("expires_at", row, 11, instant) ?? UTCInstant(nanoseconds: 0),

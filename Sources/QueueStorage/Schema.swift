@@ -2,70 +2,74 @@ import GRDB
 
 /// `queue.sqlite3`: the truth about the queue. Numbered steps, each in one transaction; `user_version` counts them.
 enum Schema {
-  static let steps = [
-    """
-    CREATE TABLE messages (
-      number INTEGER PRIMARY KEY,
-      id TEXT NOT NULL UNIQUE,
-      tenant TEXT,
-      account TEXT,
-      priority INTEGER NOT NULL,
-      reverse_path TEXT,
-      envelope_id TEXT,
-      report_content TEXT,
-      body_type TEXT NOT NULL,
-      smtputf8 INTEGER NOT NULL,
-      received_at INTEGER NOT NULL,
-      expires_at INTEGER NOT NULL,
-      segment INTEGER NOT NULL,
-      offset INTEGER NOT NULL,
-      length INTEGER NOT NULL,
-      checksum INTEGER NOT NULL,
-      prefix BLOB NOT NULL
-    ) STRICT;
-    CREATE INDEX messages_by_place ON messages (segment, offset, length);
+  static let steps = SchemaSteps(
+    file: "queue.sqlite3",
+    [
+      """
+      CREATE TABLE messages (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
+        tenant TEXT,
+        account TEXT,
+        priority INTEGER NOT NULL,
+        reverse_path TEXT,
+        envelope_id TEXT,
+        report_content TEXT,
+        body_type TEXT NOT NULL,
+        smtputf8 INTEGER NOT NULL,
+        received_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        segment INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        length INTEGER NOT NULL,
+        checksum INTEGER NOT NULL,
+        prefix BLOB NOT NULL
+      ) STRICT;
+      CREATE INDEX messages_by_place ON messages (segment, offset, length);
 
-    CREATE TABLE recipients (
-      message INTEGER NOT NULL,
-      number INTEGER NOT NULL,
-      address TEXT NOT NULL,
-      route TEXT NOT NULL,
-      account TEXT NOT NULL,
-      priority INTEGER NOT NULL,
-      notify INTEGER,
-      original_type TEXT,
-      original_address TEXT,
-      state INTEGER NOT NULL,
-      attempts INTEGER NOT NULL,
-      due INTEGER NOT NULL,
-      last_result TEXT,
-      delay_reported INTEGER NOT NULL,
-      PRIMARY KEY (message, number)
-    ) STRICT, WITHOUT ROWID;
-    CREATE INDEX recipients_queued ON recipients (route, account, priority, due) WHERE state = 0;
+      CREATE TABLE recipients (
+        message INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        address TEXT NOT NULL,
+        route TEXT NOT NULL,
+        account TEXT NOT NULL,
+        priority INTEGER NOT NULL,
+        notify INTEGER,
+        original_type TEXT,
+        original_address TEXT,
+        state INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        due INTEGER NOT NULL,
+        last_result TEXT,
+        delay_reported INTEGER NOT NULL,
+        PRIMARY KEY (message, number)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX recipients_queued ON recipients (route, account, priority, due) WHERE state = 0;
 
-    CREATE TABLE attempts (
-      sequence INTEGER PRIMARY KEY,
-      message INTEGER NOT NULL,
-      number INTEGER NOT NULL,
-      started_at INTEGER NOT NULL,
-      ended_at INTEGER NOT NULL,
-      host TEXT NOT NULL,
-      result TEXT NOT NULL,
-      tls TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX attempts_by_message ON attempts (message);
+      CREATE TABLE attempts (
+        sequence INTEGER PRIMARY KEY,
+        message INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        started_at INTEGER NOT NULL,
+        ended_at INTEGER NOT NULL,
+        host TEXT NOT NULL,
+        result TEXT NOT NULL,
+        tls TEXT NOT NULL
+      ) STRICT;
+      CREATE INDEX attempts_by_message ON attempts (message);
 
-    CREATE TABLE outbox (
-      sequence INTEGER PRIMARY KEY,
-      instant INTEGER NOT NULL,
-      message TEXT,
-      event TEXT NOT NULL
-    ) STRICT;
-    CREATE INDEX outbox_by_message ON outbox (message);
-    """,
-    "ALTER TABLE recipients ADD COLUMN forwarded_from TEXT",
-  ]
+      CREATE TABLE outbox (
+        sequence INTEGER PRIMARY KEY,
+        instant INTEGER NOT NULL,
+        message TEXT,
+        event TEXT NOT NULL
+      ) STRICT;
+      CREATE INDEX outbox_by_message ON outbox (message);
+      """,
+      "ALTER TABLE recipients ADD COLUMN forwarded_from TEXT",
+      // Messages of before ask for nothing. NULL is never written: it would be a wish that was lost.
+      "ALTER TABLE messages ADD COLUMN tls_wish TEXT NOT NULL DEFAULT 'unstated'",
+    ])
 
   /// Opens the writer and the readers, with every durable setting made and looked at again: a database that came from
   /// elsewhere with others is refused.
@@ -85,9 +89,9 @@ enum Schema {
       try pool.writeWithoutTransaction { db in
         // GRDB sets NORMAL with WAL; Law 1 needs every commit synced. Checkpoints have a thread of their own.
         try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -65536")
-        try migrate(db)
-        try expect(db, "synchronous", 2)
-        try expect(db, "auto_vacuum", 2)
+        try steps.migrate(db)
+        try steps.expect(db, "synchronous", 2)
+        try steps.expect(db, "auto_vacuum", 2)
       }
       return pool
     } catch let fault as StoreOpenError {
@@ -102,31 +106,5 @@ enum Schema {
     var configuration = Configuration()
     configuration.busyMode = .timeout(5)
     return try DatabaseQueue(path: path, configuration: configuration)
-  }
-
-  /// The steps that a database hasn't gone yet.
-  static func migrate(_ db: Database) throws {
-    let found = try expectKnown(db)
-    for version in found..<steps.count {
-      try db.inTransaction(.immediate) {
-        try db.execute(sql: steps[version])
-        try db.execute(sql: "PRAGMA user_version = \(version + 1)")
-        return .commit
-      }
-    }
-  }
-
-  /// The schema of a database, which a later version than this one has not written.
-  @discardableResult static func expectKnown(_ db: Database) throws -> Int {
-    let found = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
-    guard found <= steps.count else { throw StoreOpenError.newerSchema(found: found, known: steps.count) }
-    return found
-  }
-
-  private static func expect(_ db: Database, _ pragma: String, _ value: Int) throws {
-    let found = try Int.fetchOne(db, sql: "PRAGMA \(pragma)")
-    guard found == value else {
-      throw StoreOpenError.database("\(pragma) is \(found.map(String.init) ?? "unset") and must be \(value)")
-    }
   }
 }

@@ -83,6 +83,12 @@ public final class SegmentedQueueStore: QueueStore {
     }
     lock = Mutex(try FolderLock(folder: folder))
     let path = folder + "/queue.sqlite3"
+    do throws(SystemFault) {
+      // Made here, it is for its owner alone; SQLite gives its log the same permissions.
+      fileSystem.close(try fileSystem.open(path, .write))
+    } catch {
+      throw .system(error)
+    }
     let database = try Schema.open(path, readers: options.readerThreads)
     var appender = SegmentAppender(files)
     let survey: OpeningSurvey

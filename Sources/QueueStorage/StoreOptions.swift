@@ -39,9 +39,9 @@ public enum StoreOpenError: Error, Hashable, Sendable, CustomStringConvertible {
   /// Another process, or this one already, has the folder.
   case locked(folder: String, pid: Int32?)
   case system(SystemFault)
-  case database(String)
+  case database(String, file: String = "queue.sqlite3")
   /// Written by a later version.
-  case newerSchema(found: Int, known: Int)
+  case newerSchema(found: Int, known: Int, file: String = "queue.sqlite3")
   case badOptions(String)
   /// A restore goes only into a folder that holds no queue.
   case notEmpty(folder: String)
@@ -57,9 +57,9 @@ public enum StoreOpenError: Error, Hashable, Sendable, CustomStringConvertible {
       "the data folder \(folder) is in use"
         + (pid.map { " by process \($0)" } ?? "") + "; stop that server, or speak to it through its control socket"
     case .system(let fault): "\(fault)"
-    case .database(let text): "queue.sqlite3: \(text)"
-    case .newerSchema(let found, let known):
-      "queue.sqlite3 has schema \(found), this version knows up to \(known); use the version that wrote it, or a later"
+    case .database(let text, let file): "\(file): \(text)"
+    case .newerSchema(let found, let known, let file):
+      "\(file) has schema \(found), this version knows up to \(known); use the version that wrote it, or a later"
     case .badOptions(let text): text
     case .notEmpty(let folder): "\(folder) holds a queue already; restore into an empty folder"
     case .bodiesLost(let ids, let count):

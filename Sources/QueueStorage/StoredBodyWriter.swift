@@ -258,12 +258,3 @@ final class BodiesInMemory: Sendable {
   func remove(_ count: Int) { bytes.subtract(count, ordering: .relaxed) }
   var current: Int { bytes.load(ordering: .relaxed) }
 }
-
-/// Runs blocking work on a pool's thread. Also when the pool has been shut down: the work then sees a stopped store.
-func onThread<Answer: Sendable>(
-  of pool: NIOThreadPool, _ work: @escaping @Sendable () -> Answer
-) async -> Answer {
-  await withCheckedContinuation { continuation in
-    pool.submit { _ in continuation.resume(returning: work()) }
-  }
-}

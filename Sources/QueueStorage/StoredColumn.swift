@@ -1,20 +1,20 @@
-import Foundation
-import GRDB
+package import Foundation
+package import GRDB
 
 /// What stands in a column, read by its type. STRICT and NOT NULL bind who writes; reading checks neither, and one
 /// flipped bit makes NULL of a stored 0. GRDB's own typed subscripts trap at such a value.
 extension Row {
-  func stored(_ index: Int) -> DatabaseValue { self[index] as DatabaseValue }
+  package func stored(_ index: Int) -> DatabaseValue { self[index] as DatabaseValue }
 
-  func integer(_ index: Int) -> Int64? {
+  package func integer(_ index: Int) -> Int64? {
     if case .int64(let number) = stored(index).storage { number } else { nil }
   }
 
-  func text(_ index: Int) -> String? {
+  package func text(_ index: Int) -> String? {
     if case .string(let text) = stored(index).storage { text } else { nil }
   }
 
-  func bytes(_ index: Int) -> Data? {
+  package func bytes(_ index: Int) -> Data? {
     if case .blob(let bytes) = stored(index).storage { bytes } else { nil }
   }
 
@@ -26,21 +26,21 @@ extension Row {
 }
 
 /// The columns of a message that don't read.
-struct RowDamage: Sendable {
+package struct RowDamage: Sendable {
   /// Columns that a reason names, and characters of what stands in each.
   static let longestReason = 4
   static let longestValue = 80
 
   /// How every reason begins.
-  static let opening = "the stored row can't be read: "
+  package static let opening = "the stored row can't be read: "
 
   private let table: String
-  var owner = ""
+  package var owner = ""
   private var found: [String] = []
 
-  init(_ table: String) { self.table = table }
+  package init(_ table: String) { self.table = table }
 
-  mutating func integer<Value>(
+  package mutating func integer<Value>(
     _ column: String, _ row: Row, _ index: Int, _ parse: (Int64) -> Value?
   ) -> Value? {
     if let value = row.integer(index).flatMap(parse) { return value }
@@ -48,7 +48,7 @@ struct RowDamage: Sendable {
     return nil
   }
 
-  mutating func text<Value>(_ column: String, _ row: Row, _ index: Int, _ parse: (String) -> Value?) -> Value? {
+  package mutating func text<Value>(_ column: String, _ row: Row, _ index: Int, _ parse: (String) -> Value?) -> Value? {
     if let value = row.text(index).flatMap(parse) { return value }
     note(column, row.stored(index))
     return nil
@@ -61,13 +61,13 @@ struct RowDamage: Sendable {
   }
 
   /// Where NULL is a value of its own.
-  mutating func textIfAny<Value>(
+  package mutating func textIfAny<Value>(
     _ column: String, _ row: Row, _ index: Int, _ parse: (String) -> Value?
   ) -> Value? {
     row.stored(index).isNull ? nil : text(column, row, index, parse)
   }
 
-  mutating func integerIfAny<Value>(
+  package mutating func integerIfAny<Value>(
     _ column: String, _ row: Row, _ index: Int, _ parse: (Int64) -> Value?
   ) -> Value? {
     row.stored(index).isNull ? nil : integer(column, row, index, parse)
@@ -93,5 +93,5 @@ struct RowDamage: Sendable {
 
   mutating func add(_ other: RowDamage) { found += other.found.prefix(RowDamage.longestReason - found.count) }
 
-  var reason: String? { found.isEmpty ? nil : RowDamage.opening + found.joined(separator: "; ") }
+  package var reason: String? { found.isEmpty ? nil : RowDamage.opening + found.joined(separator: "; ") }
 }

@@ -22,6 +22,7 @@ public struct DeliveryJob: Sendable {
   public let recipients: [QueuedRecipient]
   /// Opens the stored body; may be called again when a connection is lost before the body was taken.
   public let openBody: @Sendable () async throws(StoreFault) -> any BodyReader
+  var requireTLS = RequireTLSConduct.insist
   public init(
     message: QueuedMessage, recipients: [QueuedRecipient],
     openBody: @escaping @Sendable () async throws(StoreFault) -> any BodyReader
@@ -41,8 +42,6 @@ public struct DeliveryResult: Sendable {
   public var outcomes: [(number: Int, outcome: RecipientResult)]
   /// What was met before, at other hosts of the same destination: a line each, for the record.
   public var earlier: [String] = []
-  /// What was asked of the channel, and by whom, where that is more than whatever can be had.
-  public var demand: String?
   /// Nothing was tried: the next hop's limits leave no room at present. The recipients stand as they stood, and the
   /// route is asked again after this long.
   public var busyFor: Duration?
@@ -58,17 +57,32 @@ public struct DeliveryResult: Sendable {
   func place(of number: Int) -> DeliveryPlace { elsewhere[number] ?? place }
 }
 
-/// Who had the last word on a recipient, and over what channel.
-public struct DeliveryPlace: Hashable, Sendable {
+/// Who had the last word on a recipient, and over what channel. It never changes: all mail that goes over one connection
+/// under one policy shares one, and what records say of it is put into words once.
+public final class DeliveryPlace: Sendable {
   /// The next hop as a person knows it.
-  public var host: String
-  public var tls: TLSFacts?
+  public let host: String
+  public let tls: TLSFacts?
   /// Why the mail went in clear, where it did so over a network (Law 2: always recorded).
-  public var cleartextReason: String?
-  public init(host: String, tls: TLSFacts?, cleartextReason: String? = nil) {
+  public let cleartextReason: String?
+  /// What was asked of the channel, where the recipients' domain, the sender or an operator may ask.
+  public let policy: AppliedPolicy?
+  /// The channel for records: `TLSv1.3 … verified mx.example.org`, `none`, `none (STARTTLS is not offered)`.
+  let channel: String
+  /// What is kept of the channel. Nil where nobody asks for a proof and there is nothing to prove: a Maildir, a server of
+  /// our own.
+  let evidence: DeliveryEvidence?
+  /// The evidence for events.
+  let evidenceFields: [MailEvent.Field]
+
+  public init(host: String, tls: TLSFacts?, cleartextReason: String? = nil, policy: AppliedPolicy? = nil) {
     self.host = host
     self.tls = tls
     self.cleartextReason = cleartextReason
+    self.policy = policy
+    channel = tls?.summary ?? cleartextReason.map { "none (\($0))" } ?? "none"
+    evidence = DeliveryEvidence(of: tls, under: policy)
+    evidenceFields = evidence?.fields ?? []
   }
 
   /// What strangers are told of it: `mx.example.net (192.0.2.1)`. Nil where it goes by no domain name, as a server on
@@ -79,11 +93,6 @@ public struct DeliveryPlace: Hashable, Sendable {
       IPAddress(name.description) == nil
     else { return nil }
     return words.count > 1 ? "\(name) \(words[1])" : name.description
-  }
-
-  /// The channel for records: `TLSv1.3 … verified mx.example.org`, `none`, `none (STARTTLS is not offered)`.
-  var channel: String {
-    tls?.summary ?? cleartextReason.map { "none (\($0))" } ?? "none"
   }
 }
 
@@ -110,6 +119,8 @@ public struct DeliveryFault: Error, Hashable, Sendable {
     case local(String)
     /// No host was found for the domain.
     case destination(DestinationFault)
+    /// What was asked of the channel rules the host out.
+    case policy(PolicyFault)
 
     public init(_ cause: DialogueFault.Cause) {
       switch cause {

@@ -1,8 +1,8 @@
-import MailSyntax
+public import MailSyntax
 
 extension MailClock {
   /// What `work` gives; nil where it takes longer than `time`, and then it is cancelled.
-  func within<Value: Sendable>(
+  public func within<Value: Sendable>(
     _ time: Duration, _ work: @escaping @Sendable () async -> Value
   ) async -> Value? {
     let deadline = uptime + time

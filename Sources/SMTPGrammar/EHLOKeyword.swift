@@ -18,6 +18,8 @@ public enum EHLOKeyword: Hashable, Sendable, CustomStringConvertible {
   case deliveryStatusNotifications
   /// RFC 3207.
   case startTLS
+  /// RFC 8689 §2.
+  case requireTLS
   /// RFC 4954 §3: the mechanisms by name.
   case authentication([String])
 
@@ -31,6 +33,7 @@ public enum EHLOKeyword: Hashable, Sendable, CustomStringConvertible {
     case .chunking: "CHUNKING"
     case .deliveryStatusNotifications: "DSN"
     case .startTLS: "STARTTLS"
+    case .requireTLS: "REQUIRETLS"
     case .authentication(let mechanisms): "AUTH \(mechanisms.joined(separator: " "))"
     }
   }

@@ -36,12 +36,14 @@ extension Wire {
 /// Which side of the handshake, and for a client whom it must meet.
 public enum TLSSide: Hashable, Sendable {
   case server
-  /// SNI and reference identifier are `hostName`; under `.verified` a certificate that doesn't prove it ends the
-  /// handshake, under `.recorded` its judgement is only written into the facts.
-  case client(hostName: String, demand: CertificateDemand)
-}
+  /// A peer that isn't what is demanded ends the handshake; what is known of it is written into the facts.
+  case client(ExpectedPeer)
 
-public enum CertificateDemand: Hashable, Sendable { case verified, recorded }
+  /// A peer by its name alone.
+  public static func client(hostName: String, demand: CertificateDemand) -> TLSSide {
+    .client(ExpectedPeer(hostName: hostName, demand: demand))
+  }
+}
 
 /// What a wire tells the connection on it. `ServerConnection` and `ClientConnection` are the two of them.
 public protocol WireDelegate: AnyObject {

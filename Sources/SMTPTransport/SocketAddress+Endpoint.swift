@@ -1,5 +1,5 @@
-import MailSyntax
-import NIOCore
+package import MailSyntax
+package import NIOCore
 
 extension SocketEndpoint {
   /// The endpoint of an IP socket. An IPv4 address mapped into IPv6 comes out as IPv4, so that limits and logs see one
@@ -10,7 +10,7 @@ extension SocketEndpoint {
   }
 
   /// The same as NIO's value, made from octets: no text, no look-up.
-  func socketAddress() throws -> SocketAddress {
+  package func socketAddress() throws -> SocketAddress {
     try SocketAddress(packedIPAddress: ByteBuffer(bytes: address.octets), port: Int(port))
   }
 }

@@ -82,6 +82,7 @@ public struct TLSIdentity: Sendable {
       certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
     configuration.minimumTLSVersion = .tlsv12
     configuration.cipherSuiteValues = allowedCipherSuites
+    configuration.signingSignatureAlgorithms = allowedSignatures
     // RFC 8314 §4.2: no certificate is asked of a client.
     configuration.certificateVerification = .none
     return configuration
@@ -96,6 +97,14 @@ let allowedCipherSuites: [NIOTLSCipher] = [
   .TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
   .TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
   .TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+]
+
+/// What a handshake is signed with, of either side: BoringSSL's own, and those of P-521 and Ed25519 keys, which browsers
+/// can do without, but a mail server that has no other key would be met in clear else. None with SHA-1, which RFC 9155
+/// forbids for TLS 1.2 too: who offers nothing better, or names nothing at all, gets no handshake.
+let allowedSignatures: [SignatureAlgorithm] = [
+  .ecdsaSecp256R1Sha256, .rsaPssRsaeSha256, .rsaPkcs1Sha256, .ecdsaSecp384R1Sha384, .rsaPssRsaeSha384,
+  .rsaPkcs1Sha384, .ecdsaSecp521R1Sha512, .ed25519, .rsaPssRsaeSha512, .rsaPkcs1Sha512,
 ]
 
 /// Why chain and key can't be used, and what to do about it.

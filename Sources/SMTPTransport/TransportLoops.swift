@@ -5,13 +5,13 @@ public import NIOCore
 /// dialer of a process share one. The group stays its maker's to shut down, after `shutDown`.
 public final class TransportLoops: Sendable {
   /// What one event loop owns for all wires on it.
-  struct Station: Sendable {
-    let loop: any EventLoop
+  package struct Station: Sendable {
+    package let loop: any EventLoop
     let executor: LoopExecutor
     let sweep: NIOLoopBoundBox<LoopSweep>
   }
 
-  let group: any EventLoopGroup
+  package let group: any EventLoopGroup
   private let stations: [ObjectIdentifier: Station]
   private let timers: [RepeatedTask]
 
@@ -37,7 +37,7 @@ public final class TransportLoops: Sendable {
   }
 
   /// The station of a loop of this group. Asking for another group's loop is our own bug.
-  func station(of loop: any EventLoop) -> Station {
+  package func station(of loop: any EventLoop) -> Station {
     guard let station = stations[ObjectIdentifier(loop)] else { fatalError("an event loop of another group") }
     return station
   }

@@ -3,12 +3,12 @@ import X509
 
 /// Which authorities a client believes.
 public struct TrustRoots: Sendable {
-  let store: CertificateStore
+  let bySubject: [DistinguishedName: [Certificate]]
   private let certificates: [Certificate]
 
   private init(_ certificates: [Certificate]) {
     self.certificates = certificates
-    store = CertificateStore(certificates)
+    bySubject = Dictionary(grouping: certificates, by: \.subject)
   }
 
   /// Where systems keep their bundle of public authorities: Debian and its kin, Fedora and its kin.

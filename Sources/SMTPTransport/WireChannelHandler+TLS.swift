@@ -24,12 +24,13 @@ extension WireChannelHandler {
           return end(with: .handshakeFailed("too many TLS handshakes from this address in a minute"))
         }
         try insertGate(.server, context)
-      case .client(let hostName, let demand):
+      case .client(let peer):
         guard let clientTLS = setup.clientTLS else {
           return end(with: .handshakeFailed("no trust roots were given to judge the server by"))
         }
-        let tls = try clientTLS.handler(hostName: hostName, demand: demand, on: station) { [weak self] in
+        let tls = try clientTLS.handler(for: peer, on: station) { [weak self] in
           self?.judgement = $0
+          self?.refusal = peer.fault(with: $0)
         }
         let gate = try insertGate(.client, context)
         self.tls = tls
@@ -72,7 +73,7 @@ extension WireChannelHandler {
   func describe(_ error: any Error) -> WireFault {
     switch error {
     case NIOSSLError.handshakeFailed(let reason):
-      if case .failed(let fault)? = judgement?.verification { return .certificateRefused(fault) }
+      if let refusal { return .certificateRefused(refusal) }
       if gate?.clientHello?.isObsolete == true {
         report(.obsoleteTLS)
         return .obsoleteTLS

@@ -53,6 +53,8 @@ final class WireChannelHandler: ChannelInboundHandler, Wire {
   var tls: NIOSSLHandler?
   var hasAdmittedTLS = false
   var judgement: CertificateFacts?
+  /// Why that isn't what was demanded.
+  var refusal: CertificateFault?
   var fault: WireFault?
 
   init(

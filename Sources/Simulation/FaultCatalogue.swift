@@ -30,7 +30,8 @@ public enum FaultCatalogue {
       ("tls refused", .security(.refused(serverReply(454, temporary(7, 0))))),
       ("tls handshake", .security(.handshake("wrong version number"))), ("tls obsolete", .security(.obsoleteTLS)),
       ("tls certificate", .security(.certificate(.expired))),
-      ("tls unproven", .security(.unproven(hostName: "mx.example"))), ("no mechanism", .security(.noMechanism)),
+      ("tls unproven", .security(.certificate(.hostMismatch(expected: "mx.example", presented: [])))),
+      ("no mechanism", .security(.noMechanism)),
       ("protocol violation", .protocolViolation("reply too long")),
       ("unsupported 5.6.7", .unsupported(permanent(6, 7), "SMTPUTF8")),
       ("unsupported 5.3.4", .unsupported(permanent(3, 4), "SIZE")), ("local", .local("disk full")),
@@ -44,7 +45,14 @@ public enum FaultCatalogue {
       ("no usable host", .noUsableHost(domain)), ("no address", .noAddress(domain)),
       ("look-up failed", .lookupFailed(domain, reason: "SERVFAIL")),
       ("bogus", .bogus(domain, reason: "signature expired")),
-    ].map { (name: String, fault: DestinationFault) in (name, .destination(fault)) }
+    ].map { (name: String, fault: DestinationFault) in (name, .destination(fault)) } + policies
+
+  /// How what is asked of the channel can rule a host out.
+  private static let policies: [(name: String, cause: DeliveryFault.Cause)] = [
+    ("policy not met", .policy(PolicyFault(TLSObstacle("it isn't listed"), rule: .mtaSTS))),
+    ("REQUIRETLS, unsure", .policy(PolicyFault(TLSObstacle("the policy can't be had"), rule: .sender))),
+    ("REQUIRETLS, lacking", .policy(PolicyFault(TLSObstacle("unproven"), rule: .sender, isForGood: true))),
+  ]
 
   private static let domain: DomainName = {
     guard let name = try? DomainName("example.org") else { preconditionFailure("example.org is a name") }

@@ -17,9 +17,42 @@ public enum InjectedFault: Hashable, Sendable {
   case cutDuring(DeliveryStage)
   /// No fault, but a way of arriving that some mail takes only: what never arrives so, proves nothing.
   case arrival(Arrival)
+  case attack(Attack)
+  case slip(Slip)
 
   public enum Arrival: String, Hashable, Sendable, CaseIterable {
     case byDots, byChunks, eightBit, international, withReportParameters, large
+    /// Where the domain's policy is known to enforce, and where a host's TLSA records fit.
+    case underPolicy, underKeys
+    /// Where what the hosts have steadily shown holds back what is weaker.
+    case underSteadiness
+    case withRequireTLS, withoutTLSRequired
+  }
+
+  /// What somebody on the way does, until the faults stop.
+  public enum Attack: String, Hashable, Sendable, CaseIterable {
+    // On a connection: STARTTLS is taken out of EHLO's answer, or answered by him; EHLO is answered 500, so that HELO
+    // follows; he ends TLS himself with a certificate of his own making, or with one that an authority gave him for his
+    // own name; he puts replies behind the 220.
+    case startTLSStripped, startTLSRefused, startTLSUnknown, ehloUnknown
+    case certificateForged, certificateOfAnother, repliesInjected
+    // In the DNS, and on the way to policy hosts.
+    case exchangerForged, policyRecordSuppressed, policyRecordUnanswered, policyRecordForged, keysUnanswered
+    case policyHostSilent, policyHostForged, policyGarbled
+
+    static let onWires: [Attack] = [
+      .startTLSStripped, .startTLSRefused, .startTLSUnknown, .ehloUnknown, .certificateForged, .certificateOfAnother,
+      .repliesInjected,
+    ]
+    static var onNames: [Attack] { allCases.filter { !onWires.contains($0) } }
+  }
+
+  /// What a domain's own people get wrong.
+  public enum Slip: String, Hashable, Sendable, CaseIterable {
+    /// The TLSA records are those of an outworn key, or such as nobody can use.
+    case keysLeftBehind, keysUnusable
+    /// A policy that is published without its TXT record.
+    case policyRecordGone
   }
 
   public enum DNSTrouble: String, Hashable, Sendable, CaseIterable { case serverFailure, timeout, bogus }
@@ -55,6 +88,10 @@ public enum InjectedFault: Hashable, Sendable {
     case lostWord
     /// A next hop takes no more recipients at a time.
     case recipientLimit
+    /// The commit of a policy fails, and its store stops.
+    case failedPolicyCommit
+    /// An operator stands in for a floor, forgets a policy, or has it fetched.
+    case floorOverridden, policyForgotten, policyRefreshed
   }
 
   /// Where a mail host may refuse, and what with.
@@ -74,5 +111,6 @@ public enum InjectedFault: Hashable, Sendable {
     + refusalStages.flatMap { stage in refusals.map { .refusal(stage, reply: $0) } }
     + sessionStages.map(InjectedFault.sessionEnd) + sessionStages.map(InjectedFault.stall)
     + (sessionStages + [.lookup, .connect]).map(InjectedFault.cutDuring)
-    + Arrival.allCases.map(InjectedFault.arrival)
+    + Arrival.allCases.map(InjectedFault.arrival) + Attack.allCases.map(InjectedFault.attack)
+    + Slip.allCases.map(InjectedFault.slip)
 }

@@ -30,13 +30,19 @@ final class Ledger: @unchecked Sendable {
   private var doubleBounced: OrderedSet<QueueID> = []
   /// The reports that were made of a message.
   private var reports: OrderedDictionary<QueueID, [QueueID]> = [:]
+  /// Reports about messages with REQUIRETLS, which are guarded as those were (RFC 8689 §5).
+  private var guardedReports: Set<QueueID> = []
   private(set) var cuts = 0
+  /// By how much the wall clock was set back, altogether: what began behind an expiry may seem to have ended before it.
+  private(set) var setBack = Duration.zero
   /// What was written by whom.
   var letters = LetterBook()
   /// What the DNS really says.
   var foreign: ForeignInternet?
   /// Told of each recipient that a next hop takes.
   var arrival: ((Entry) -> Void)?
+
+  func clockJumps(by jump: Duration) { setBack += max(.zero, .zero - jump) }
 
   func violate(_ text: String) { violations.append(text) }
 
@@ -45,8 +51,12 @@ final class Ledger: @unchecked Sendable {
   func committing(_ message: NewMessage) {
     known[message.id] = message
   }
-  func acknowledge(_ id: QueueID) {
+  /// - Parameter wish: what the sender asked for.
+  func acknowledge(_ id: QueueID, _ wish: TLSWish) {
     if known[id] == nil { violate("\(id) was acknowledged and never committed") }
+    if let taken = known[id]?.tlsWish, taken != wish {
+      violate("\(id) was taken as \(taken.rawValue), and its sender said \(wish.rawValue)")
+    }
     acknowledged.append(id)
   }
 
@@ -107,6 +117,8 @@ final class Ledger: @unchecked Sendable {
 
   /// An event that has become durable.
   func happened(_ event: MailEvent) {
+    learnOfReport(event)
+    checkWaiting(event)
     guard let entry = Ledger.end(in: event) else { return }
     if event.kind == .failed { checkFailure(event, entry) }
     // An operator's word leaves a delivery under way unsettled: the cut may come before it is told.
@@ -114,6 +126,14 @@ final class Ledger: @unchecked Sendable {
     if event.kind == .delivered, taken[entry, default: 0] == 0 {
       violate("\(entry.id) is said to be delivered to \(entry.address), where it never came")
     }
+  }
+
+  /// A report about a message with REQUIRETLS has it, too.
+  private func learnOfReport(_ event: MailEvent) {
+    guard event.kind == .reported, case .text(let of)? = event["id"], case .text(let report)? = event["report"],
+      let id = QueueID(of), let report = QueueID(report), wish(of: id) == .required
+    else { return }
+    guardedReports.insert(report)
   }
 
   /// The recipient that an event ends.
@@ -127,7 +147,8 @@ final class Ledger: @unchecked Sendable {
     case .accepted, .deferred, .held, .released, .rescheduled, .reported, .delayReported, .doubleBounce, .deliveryCut,
       .sessionOpened,
       .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused, .wrongWrapper,
-      .addressLimited, .listed, .listUnanswered, .started,
+      .addressLimited, .listed, .listUnanswered, .overrideAdded, .overrideEnded, .policyForgotten, .downgraded,
+      .started,
       .stopping, .stopped, .reloaded, .dnssecProven, .alarm:
       return nil
     }
@@ -135,6 +156,11 @@ final class Ledger: @unchecked Sendable {
 
   /// As it was accepted; nil for what the server made itself.
   func message(_ id: QueueID) -> NewMessage? { known[id] }
+
+  /// What the sender asks of the channels to all recipients.
+  func wish(of id: QueueID) -> TLSWish {
+    known[id]?.tlsWish ?? (guardedReports.contains(id) ? .required : .unstated)
+  }
 
   /// From receipt to expiry; nil for what the server made itself.
   func lifetime(of id: QueueID) -> Duration? { known[id].map { $0.expiresAt - $0.receivedAt } }
@@ -164,8 +190,13 @@ final class Ledger: @unchecked Sendable {
     let queued = try await store.message(id)
     let events = try await store.events(of: id).map(\.event)
     for event in events {
+      // What was durable at a cut, and nobody heard of.
+      learnOfReport(event)
       if let entry = Ledger.end(in: event) { ends[entry, default: []].append(event.kind) }
       if event.kind == .doubleBounce { doubleBounced.append(id) }
+    }
+    if let queued, queued.message.tlsWish != wish(of: id) {
+      violate("\(id) says \(queued.message.tlsWish.rawValue) where its sender said \(wish(of: id).rawValue)")
     }
     let addresses = known[id]?.recipients.map(\.address) ?? queued?.recipients.map(\.recipient.address) ?? []
     for address in addresses {

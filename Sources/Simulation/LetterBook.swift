@@ -1,3 +1,4 @@
+import MailSyntax
 import NIOCore
 import OrderedCollections
 
@@ -11,11 +12,16 @@ struct LetterBook {
 
   /// By subject, which no two letters share.
   private var letters: OrderedDictionary<String, [UInt8]> = [:]
+  private var wishes: OrderedDictionary<String, TLSWish> = [:]
 
-  mutating func enter(_ octets: [UInt8]) {
+  mutating func enter(_ octets: [UInt8], wish: TLSWish) {
     guard let subject = LetterBook.subject(of: octets) else { return }
     letters[subject] = octets
+    wishes[subject] = wish
   }
+
+  /// What a letter's sender asks for; nil for what is nobody's letter.
+  func wish(of content: [UInt8]) -> TLSWish? { LetterBook.subject(of: content).flatMap { wishes[$0] } }
 
   /// What is wrong with a message that has arrived; nil where nothing is. A report of ours is nobody's letter.
   func fault(in content: [UInt8], isReport: Bool) -> String? {

@@ -12,14 +12,15 @@ extension MailSimulation {
     for number in 0..<count {
       await pause(upTo: 600)
       let sender = random.pick(["anna@example.com", "bulk@example.com", "nobody@example.com", "x@away.example"])
+      let wish = pickWish()
       let letter = SubmittingClient.Letter(
         account: account, sender: sender, recipients: pickRecipients(),
-        octets: write(from: sender, subject: "\(account) \(number)"))
+        octets: write(from: sender, subject: "\(account) \(number)", wish: wish), wish: wish)
       for _ in 0..<3 {
         guard let server else { break }
         let end = await client.send(letter, to: server)
         internet.trace.note("\(account) \(number): \(end)")
-        if case .accepted(let id) = end { internet.ledger.acknowledge(id) }
+        if case .accepted(let id) = end { internet.ledger.acknowledge(id, wish) }
         guard end == .lost else { break }
         await pause(upTo: 120)
       }
@@ -42,7 +43,9 @@ extension MailSimulation {
           expiresAt: now + configuration.options.giveUpAfter,
           prefix: ByteBuffer(string: "Received: by the house\r\n"))
         message.envelopeID = random.chance(30) ? "envelope-\(number)+=" : nil
-        let octets = write(from: sender ?? "house@example.com", subject: "house \(number)")
+        message.tlsWish = pickWish()
+        let octets = write(
+          from: sender ?? "house@example.com", subject: "house \(number)", wish: message.tlsWish)
         message.body = octets.isEightBit ? .eightBitMIME : .sevenBit
         for address in Set(pickRecipients()).sorted() {
           let mailbox = try Mailbox(address)
@@ -58,6 +61,14 @@ extension MailSimulation {
       } catch {
         internet.trace.note("house \(number) isn't taken: \(error)")
       }
+    }
+  }
+
+  private func pickWish() -> TLSWish {
+    switch random.below(100) {
+    case ..<18: .required
+    case ..<30: .notRequired
+    case _: .unstated
     }
   }
 
@@ -80,9 +91,12 @@ extension MailSimulation {
   /// A letter of any kind that a way through the mail may treat otherwise: lines that begin with a dot and lines that are
   /// nothing else, eight bits that are UTF-8 and such as are not, lines as long as may be, and now and then one that no
   /// store hands out in one piece.
-  func write(from sender: String, subject: String) -> [UInt8] {
+  func write(from sender: String, subject: String, wish: TLSWish = .unstated) -> [UInt8] {
+    // RFC 8689 §4.1: beside REQUIRETLS the field says nothing.
+    let hasField = wish == .notRequired || (wish == .required && random.chance(20))
     let header =
-      "From: \(sender)\r\nTo: somebody@example.com\r\nSubject: \(subject)\r\nDate: Tue, 12 Jan 2027 08:00:00 +0000\r\n\r\n"
+      "From: \(sender)\r\nTo: somebody@example.com\r\nSubject: \(subject)\r\n"
+      + (hasField ? "TLS-Required: No\r\n" : "") + "Date: Tue, 12 Jan 2027 08:00:00 +0000\r\n\r\n"
     var octets = Array(header.utf8) + Array(".A line with a dot.\r\n..\r\n.\r\n".utf8)
     switch random.below(12) {
     case 0: octets += Array("Gr\u{fc}\u{df}e aus Z\u{fc}rich\r\n".utf8)
@@ -94,7 +108,7 @@ extension MailSimulation {
     case _: octets += Array(String(repeating: "More.\r\n", count: random.below(40)).utf8)
     }
     if random.chance(20) { octets += Array("\r\n\r\n.\r\n".utf8) }
-    internet.ledger.letters.enter(octets)
+    internet.ledger.letters.enter(octets, wish: wish)
     return octets
   }
 

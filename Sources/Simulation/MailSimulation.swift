@@ -7,13 +7,14 @@ import SMTPGrammar
 
 /// A whole day of a mail server in a moment, from one seed: clients submit by 465, the power is cut, the disk fails and
 /// fills, operators interfere, clocks jump, next hops fail in every way of the golden table, the DNS gives answers of
-/// every kind, and mail hosts refuse, hang up, fall silent and fail at TLS at every step. Then the faults stop, and the
-/// queue must drain.
+/// every kind, and mail hosts refuse, hang up, fall silent and fail at TLS at every step. Domains publish policies and
+/// TLSA records, change them and make slips, and an attacker sits on every way. Then the faults stop, and the queue must
+/// drain.
 ///
 /// What must hold: every recipient that was acknowledged is in the queue, or ended with an event; each failure was told,
 /// and for a reason that allows it; nobody received more than once but for deliveries in flight at a cut and for replies
-/// that were lost; no mail reaches a host that isn't one of its domain's, nor over a weaker channel than Law 2 leaves it;
-/// when the faults stop everything ends; and no destination starves another.
+/// that were lost; no mail reaches a host that isn't one of its domain's, nor over a weaker channel than Law 2 leaves it
+/// (`WireOracle` says for itself what that is); what a sender wished of the way is never lost; when the faults stop everything ends; and no destination starves another.
 public final class MailSimulation: @unchecked Sendable {
   public struct Report: Hashable, Sendable {
     public let seed: UInt64
@@ -32,11 +33,13 @@ public final class MailSimulation: @unchecked Sendable {
   private let seed: UInt64
   let internet: SimulatedInternet
   let random: SeededRandom
-  private(set) var configuration: SimulatedConfiguration
-  private let isDone = Gate()
+  var configuration: SimulatedConfiguration
   private(set) var server: SimulatedServer?
   private(set) var store: ModelQueueStore
-  private var isStopping = false
+  private(set) var policyStore: ModelPolicyStore
+  var isStopping = false
+  /// The policy store that an injected fault has stopped, or will.
+  var faultyPolicyStore: ModelPolicyStore?
 
   public static func run(seed: UInt64, keepsTrace: Bool = false) -> Report {
     let world = World(seed: seed)
@@ -72,11 +75,13 @@ public final class MailSimulation: @unchecked Sendable {
     }
     store = ModelQueueStore(
       clock: internet.clock, events: internet.trace, latency: .milliseconds(random.below(20)))
+    policyStore = ModelPolicyStore(clock: internet.clock)
   }
 
   // MARK: The day
 
   private func play() async {
+    await rememberSteadyHosts()
     await withDiscardingTaskGroup { group in
       internet.cutPower = { [weak self] in self?.cut() }
       group.addTask { await self.keepServing() }
@@ -84,6 +89,7 @@ public final class MailSimulation: @unchecked Sendable {
       case .storm:
         group.addTask { await self.bringChaos() }
         group.addTask { await self.operate() }
+        group.addTask { await self.operatePolicies() }
         let letters = 3 + random.below(6)
         for account in SimulatedServer.accounts {
           group.addTask { await self.sendLetters(letters, from: account) }
@@ -99,7 +105,8 @@ public final class MailSimulation: @unchecked Sendable {
   private func keepServing() async {
     while !isStopping {
       do {
-        let server = try SimulatedServer(internet, store: store, configuration: configuration)
+        let server = try await SimulatedServer(
+          internet, store: store, policies: policyStore, configuration: configuration)
         self.server = server
         internet.trace.note("the server starts")
         let end = await server.run()
@@ -125,137 +132,11 @@ public final class MailSimulation: @unchecked Sendable {
     }
   }
 
-  private func cut() {
+  func cut() {
     guard let server, !server.life.isOver else { return }
     internet.trace.note("the power is cut")
-    store = server.cut()
+    (store, policyStore) = server.cut()
   }
 
-  private var isFaulty: Bool { internet.clock.uptime < internet.faultsEnd }
-
-  private func bringChaos() async {
-    while isFaulty {
-      await pause(upTo: 1_800)
-      guard isFaulty else { break }
-      switch random.below(10) {
-      case 0, 1:
-        internet.inject(.cut)
-        cut()
-      case 2:
-        internet.inject(.failedSync)
-        store.failSync(after: 1 + random.below(5))
-      case 3:
-        internet.inject(.spaceLow)
-        store.setSpaceLow(true)
-        await pause(upTo: 300)
-        store.setSpaceLow(false)
-      case 4:
-        internet.inject(.fullDisk)
-        store.setFull(true)
-        await pause(upTo: 300)
-        store.setFull(false)
-      case 5:
-        internet.inject(.clockJump)
-        internet.clock.jump(by: .seconds(random.below(1_200) - 600))
-      case 6:
-        let chance = random.pick([5, 40, 100])
-        store.setUnavailable { [internet, random] in
-          guard random.chance(chance) else { return false }
-          internet.inject(.unavailable)
-          return true
-        }
-        await pause(upTo: 600)
-        store.setUnavailable(when: nil)
-      case 7, 8:
-        internet.inject(.reload)
-        await reload(servesShop: random.chance(50), usesExchangers: random.chance(75))
-      case _:
-        guard let message = try? await store.list(QueueFilter(), after: nil, limit: 20).last else { continue }
-        internet.trace.note("the body of \(message.id) is damaged")
-        internet.inject(.damagedBody)
-        store.damageBody(of: message.id)
-      }
-    }
-    store.setFull(false)
-    // A reload has every route tried again: as often as may be they must find that out themselves.
-    if !configuration.servesShop { await reload(servesShop: true, usesExchangers: configuration.usesExchangers) }
-  }
-
-  private func reload(servesShop: Bool, usesExchangers: Bool) async {
-    do {
-      var configuration = try SimulatedConfiguration(random)
-      configuration.servesShop = servesShop
-      configuration.usesExchangers = usesExchangers
-      self.configuration = configuration
-      guard let server, !server.life.isOver else { return }
-      internet.trace.note("the configuration is read again, \(servesShop ? "with" : "without") shop.example")
-      try await server.reload(configuration)
-    } catch {
-      internet.ledger.violate("the configuration can't be read again: \(error)")
-    }
-  }
-
-  private func operate() async {
-    while isFaulty {
-      await pause(upTo: 1_200)
-      var filter = QueueFilter()
-      if random.chance(50) { filter.account = random.pick(SimulatedServer.accounts) }
-      if random.chance(50) { filter.route = random.pick(SimulatedInternet.hops) }
-      if random.chance(30) { filter.recipient = "@example.com" }
-      await speak(filter)
-    }
-  }
-
-  private func speak(_ filter: QueueFilter) async {
-    guard let server, !server.life.isOver else { return }
-    do throws(StoreFault) {
-      switch random.below(8) {
-      case 0, 1: _ = try await server.runner.hold(filter, by: "operator")
-      case 2, 3: _ = try await server.runner.release(filter, by: "operator")
-      case 4, 5: _ = try await server.runner.retryNow(filter, by: "operator")
-      case 6: _ = try await server.runner.delete(filter, by: "operator")
-      case _: _ = try await server.runner.bounce(filter, by: "operator")
-      }
-    } catch {
-      internet.trace.note("the operator is not heard: \(error)")
-    }
-  }
-
-  // MARK: The end
-
-  /// Nothing fails any more: what is held is released, what is damaged is removed, and the rest must leave.
-  private func finish() async {
-    await internet.clock.sleep(until: internet.faultsEnd + .seconds(3 * 3_600))
-    let deadline = internet.clock.uptime + MailSimulation.drainBound
-    while internet.clock.uptime < deadline {
-      guard await !hasDrained() else { break }
-      await internet.clock.sleep(for: .seconds(600))
-    }
-    if await !hasDrained() { internet.ledger.violate("the queue has not drained though nothing fails any more") }
-    await internet.ledger.check(store)
-    internet.ledger.checkReports()
-    if case .uneven(let destinations) = internet.weather { destinations.check(self) }
-    isStopping = true
-    server?.runner.stop()
-  }
-
-  private func hasDrained() async -> Bool {
-    guard let server, !server.life.isOver else { return false }
-    do throws(StoreFault) {
-      var held = QueueFilter()
-      held.state = .held
-      for message in try await store.list(held, after: nil, limit: 1_000) {
-        // A damaged body is held anew at each attempt; it has had its chance.
-        held.id = message.id
-        if message.recipients.contains(where: { $0.lastResult?.contains("damaged") ?? false }) {
-          _ = try await server.runner.delete(held, by: "operator")
-        } else {
-          _ = try await server.runner.release(held, by: "operator")
-        }
-      }
-      return try await store.counts().messages == 0
-    } catch {
-      return false
-    }
-  }
+  var isFaulty: Bool { internet.clock.uptime < internet.faultsEnd }
 }

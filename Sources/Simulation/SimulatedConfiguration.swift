@@ -19,6 +19,7 @@ struct SimulatedConfiguration: Sendable {
   private var hostPace: Int?
   private var pool: PoolLimits
   private let usesChunking: Bool
+  let onDowngrade: SteadyTLS.Conduct
   /// Deliveries at once, by hop.
   private let concurrencies: [Int]
 
@@ -60,6 +61,7 @@ struct SimulatedConfiguration: Sendable {
     pool = PoolLimits(
       maximumConnections: 1 + random.below(4), maximumTransactions: 1 + random.below(5), idleTime: .seconds(20))
     usesChunking = random.chance(70)
+    onDowngrade = random.pick([.alert, .hold])
     concurrencies = SimulatedInternet.hops.map { _ in 1 + random.below(4) }
     // Fewer places than there are lanes, so that mail is left to the store and must be found again.
     options.maximumLanes = 1 + random.below(4)
@@ -68,7 +70,9 @@ struct SimulatedConfiguration: Sendable {
     self.options = options
   }
 
-  func routes(to internet: SimulatedInternet, during life: Life, _ random: any RandomSource) -> RouteTable {
+  func routes(to internet: SimulatedInternet, during life: Life, _ memory: PolicyMemory, _ random: any RandomSource)
+    -> RouteTable
+  {
     let routes = zip(SimulatedInternet.hops, concurrencies).map { key, concurrency in
       (
         key,
@@ -82,10 +86,12 @@ struct SimulatedConfiguration: Sendable {
     }
     return RouteTable(
       OrderedDictionary(uniqueKeysWithValues: named),
-      exchangers: usesExchangers ? exchangers(of: internet, during: life, random) : nil)
+      exchangers: usesExchangers ? exchangers(of: internet, during: life, memory, random) : nil)
   }
 
-  private func exchangers(of internet: SimulatedInternet, during life: Life, _ random: any RandomSource) -> Route {
+  private func exchangers(
+    of internet: SimulatedInternet, during life: Life, _ memory: PolicyMemory, _ random: any RandomSource
+  ) -> Route {
     let own = internet.foreign.own
     var rules = DestinationRules()
     for domain in internet.foreign.domains.values { rules.floors.set(domain.floor, for: domain.name) }
@@ -94,11 +100,11 @@ struct SimulatedConfiguration: Sendable {
       perHost: TrafficLimit(perMinute: hostPace), pool: pool)
     settings.usesChunking = usesChunking
     let deliverer = ExchangerDeliverer(
-      settings, resolver: SimulatedResolver(internet: internet),
+      settings, resolver: SimulatedResolver(internet: internet), memory: memory,
       dialer: SimulatedDialer(internet: internet, life: life),
       clock: internet.clock, random: random, events: internet.trace)
     return Route(
-      deliverer: VisitingDeliverer(deliverer: deliverer, visits: internet.visits),
+      deliverer: VisitingDeliverer(deliverer: deliverer, visits: internet.visits, clock: internet.clock),
       maximumConcurrency: exchangerConcurrency, ending: .relayed,
       origin: .exchanger)
   }

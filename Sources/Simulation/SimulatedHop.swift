@@ -67,6 +67,9 @@ final class SimulatedHop: Deliverer {
     if let fault = world.ledger.letters.fault(in: content, isReport: job.message.message.reversePath == .null) {
       world.ledger.violate("\(name) received what was not sent: \(fault)")
     }
+    if let wish = world.ledger.letters.wish(of: content), job.message.message.tlsWish != wish {
+      world.ledger.violate("\(name) was handed \(job.message.id) as if its sender's wish weren't \(wish.rawValue)")
+    }
     let text = String(decoding: content, as: UTF8.self)
     await takeTime(mood)
     guard isReachable else { return answer(job, lost) }

@@ -28,6 +28,12 @@ final class SimulatedInternet: @unchecked Sendable {
   /// The domains and mail hosts that aren't ours.
   let foreign: ForeignInternet
   let visits = ExchangerVisits()
+  let oracle: WireOracle
+  private let attacker: Attacker
+  /// The domains of which the attacker once said that his host takes their mail.
+  var misled: Set<DomainName> = []
+  /// Those whose policy an operator has forgotten right now.
+  private var forgetting: Set<DomainName> = []
   /// Cuts the server's power at once.
   var cutPower: (() -> Void)?
   /// From then on everything works: what is queued must leave.
@@ -57,6 +63,11 @@ final class SimulatedInternet: @unchecked Sendable {
       foreign = try ForeignInternet(destinations.domains.mapValues(\.mood), faultsEnd: faultsEnd, own: own)
     }
     ledger.foreign = foreign
+    oracle = WireOracle(clock: clock)
+    switch weather {
+    case .storm: attacker = Attacker(from: clock.uptime, to: faultsEnd, random)
+    case .uneven: attacker = .nobody
+    }
     trace.follow { [ledger] in ledger.happened($0) }
     guard case .storm = weather else { return }
     for hop in SimulatedInternet.hops { moods[hop.rawValue] = drawMoods() }
@@ -85,6 +96,24 @@ final class SimulatedInternet: @unchecked Sendable {
     inject(.dns(mood.trouble))
     return mood.trouble
   }
+
+  /// What the attacker does to a connection to a host.
+  func attackOnWire(to host: MailHost) -> InjectedFault.Attack? {
+    guard host.key != .attackers else { return nil }
+    return attacker.attackOnWire(at: clock.uptime, random)
+  }
+
+  /// Whether the attacker does this to a question that is asked now.
+  func suffers(_ attack: InjectedFault.Attack) -> Bool {
+    guard attacker.makes(attack, at: clock.uptime, random) else { return false }
+    inject(.attack(attack))
+    return true
+  }
+
+  func forgets(_ domain: DomainName, _ isForgetting: Bool) {
+    if isForgetting { forgetting.insert(domain) } else { forgetting.remove(domain) }
+  }
+  func isForgetting(_ domain: DomainName) -> Bool { forgetting.contains(domain) }
 
   /// A delivery to a mail host reaches a stage: now and then the power is cut right there.
   func passes(_ stage: DeliveryStage) {

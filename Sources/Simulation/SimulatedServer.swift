@@ -15,6 +15,7 @@ final class SimulatedServer: Sendable {
   let store: ModelQueueStore
   let runner: QueueRunner
   let life: Life
+  let policies: SimulatedPolicies
   private let intake: Intake
   private let internet: SimulatedInternet
   private let settings: ServerSettings
@@ -26,14 +27,19 @@ final class SimulatedServer: Sendable {
   /// The open connections. Touched on the world's thread alone.
   private final class Wires: @unchecked Sendable { var open: [SimulatedWire] = [] }
 
-  init(_ internet: SimulatedInternet, store: ModelQueueStore, configuration: SimulatedConfiguration) throws {
+  init(
+    _ internet: SimulatedInternet, store: ModelQueueStore, policies policyStore: ModelPolicyStore,
+    configuration: SimulatedConfiguration
+  ) async throws {
     let options = configuration.options
     let hostName = options.hostName
     let life = Life()
     let random = SeededRandom(seed: internet.random.next())
     let routing = try configuration.routing()
+    policies = try await SimulatedPolicies.open(
+      internet, store: policyStore, onDowngrade: configuration.onDowngrade, random)
     let runner = QueueRunner(
-      store: store, routes: configuration.routes(to: internet, during: life, random), routing: routing,
+      store: store, routes: configuration.routes(to: internet, during: life, policies.memory, random), routing: routing,
       clock: internet.clock, random: random,
       events: internet.trace, options: options)
     let users = try SimulatedServer.users()
@@ -67,6 +73,10 @@ final class SimulatedServer: Sendable {
     await withTaskGroup(of: QueueRunner.End?.self) { group in
       group.addTask { await self.runner.run() }
       group.addTask {
+        await self.policies.run()
+        return nil
+      }
+      group.addTask {
         await self.isCut.wait()
         return nil
       }
@@ -77,13 +87,13 @@ final class SimulatedServer: Sendable {
   }
 
   /// The power is cut. What the next start finds is the answer.
-  func cut() -> ModelQueueStore {
+  func cut() -> (ModelQueueStore, ModelPolicyStore) {
     life.end()
     for wire in wires.open { wire.cut() }
     wires.open = []
     internet.ledger.cut()
     var random = RandomSourceGenerator(internet.random)
-    let left = store.crash(using: &random)
+    let left = (store.crash(using: &random), policies.store.crash(using: &random))
     isCut.open()
     return left
   }
@@ -113,7 +123,7 @@ final class SimulatedServer: Sendable {
     internet.ledger.committing(message)
     let queued = try await runner.commit(
       message, body: body, event: MailEvent(.accepted, [.init("id", .text(message.id.description))]))
-    if !life.isOver { internet.ledger.acknowledge(queued.id) }
+    if !life.isOver { internet.ledger.acknowledge(queued.id, message.tlsWish) }
   }
 
   // MARK: Configuration
@@ -121,8 +131,9 @@ final class SimulatedServer: Sendable {
   /// Reads the configuration again, as a running server does: first the queue has it, then the sessions.
   func reload(_ configuration: SimulatedConfiguration) async throws {
     let routing = try configuration.routing()
+    policies.replace(onDowngrade: configuration.onDowngrade)
     runner.replace(
-      routes: configuration.routes(to: internet, during: life, random), routing: routing,
+      routes: configuration.routes(to: internet, during: life, policies.memory, random), routing: routing,
       options: configuration.options)
     var reception = intake.reception
     reception.routing = routing

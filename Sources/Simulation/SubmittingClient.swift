@@ -9,11 +9,13 @@ struct SubmittingClient {
     let sender: String
     let recipients: [String]
     let octets: [UInt8]
+    let wish: TLSWish
 
     /// What MAIL must say of it.
     var parameters: String {
       let isInternational = !([sender] + recipients).allSatisfy { $0.utf8.allSatisfy { $0 < 0x80 } }
       return (octets.isEightBit ? " BODY=8BITMIME" : "") + (isInternational ? " SMTPUTF8" : "")
+        + (wish == .required ? " REQUIRETLS" : "")
     }
   }
 

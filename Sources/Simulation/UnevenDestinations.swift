@@ -24,9 +24,9 @@ final class UnevenDestinations: @unchecked Sendable {
     /// The longest that a delivery to it holds one of the server's hands.
     ///
     /// A session asks ten things at most: it connects, is greeted, says EHLO, STARTTLS, EHLO, MAIL, RCPT, DATA and the
-    /// content, and RSET before another message. Two look-ups come before it.
+    /// content, and RSET before another message. Three look-ups come before it.
     var hold: Duration {
-      let lookups = Duration.seconds(2 * 3)
+      let lookups = Duration.seconds(3 * 3)
       guard !mood.isSilent else { return lookups + ExchangerSettings.patience.connect }
       return lookups + (mood.slowest + .milliseconds(100)) * 10
     }

@@ -10,13 +10,15 @@ struct Martlet: AsyncParsableCommand {
       Begin with `martlet dev`: a local mail server without any configuration, for the program you are writing. \
       `martlet demo` shows what Martlet does, `martlet serve` runs it for good.
 
-      Exit codes: 0 done, 64 wrong use, 65 bad data, 66 no such file, 68 no such name, 69 not available, 70 internal error, \
-      73 can't create, 74 input or output failed, 75 try again later, 77 not permitted, 78 bad configuration.
+      Exit codes: 0 done, 1 mail would not go (explain), 64 wrong use, 65 bad data, 66 no such file, 68 no such name, \
+      69 not available, 70 internal error, 73 can't create, 74 input or output failed, 75 try again later, \
+      77 not permitted, 78 bad configuration.
       """,
     version: Version.current,
     subcommands: [
-      Demo.self, Dev.self, Serve.self, CheckCommand.self, Send.self, DNSCommand.self, QueueCommand.self,
-      TraceCommand.self, UserCommand.self, BackupCommand.self, RestoreCommand.self,
+      Demo.self, Dev.self, Serve.self, CheckCommand.self, Send.self, ExplainCommand.self, DNSCommand.self,
+      QueueCommand.self, PolicyCommand.self, TraceCommand.self, UserCommand.self, BackupCommand.self,
+      RestoreCommand.self, MetricsCommand.self,
     ])
 
   static func main() async {

@@ -109,8 +109,14 @@ struct RecencyTableTests {
     var order: [Int] = []
     for step in 0..<5000 {
       let key = Int.random(in: 0..<20, using: &random)
-      if step % 7 == 0 {
-        table.remove(key)
+      if step % 11 == 0 {
+        let isThere = order.contains(key)
+        table.refresh(key)
+        order.removeAll { $0 == key }
+        if isThere { order.append(key) }
+      } else if step % 7 == 0 {
+        let known = table.value(for: key)
+        if step % 2 == 0 { table.remove(key) } else { #expect(table.take(key) == known) }
         order.removeAll { $0 == key }
       } else {
         table.set(step, for: key)

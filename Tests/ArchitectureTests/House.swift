@@ -24,14 +24,16 @@ enum House {
     // Floor 3: conduct.
     "Accounts": Room(floor: 3),
     "Relay": Room(floor: 3, beside: ["Accounts"]),
+    "Metrics": Room(floor: 3),
     // The queue's model, with the crash semantics of the real store: pure, for the simulation and the contract suite.
-    "QueueModel": Room(floor: 3),
+    "QueueModel": Room(floor: 3, beside: ["Relay"]),
     // Floor 4: edges.
     "SystemWorld": Room(floor: 4),
     "SMTPTransport": Room(floor: 4, highestFloorUsed: 2),
     "DNSTransport": Room(floor: 4, beside: ["CUnbound"]),
     "QueueStorage": Room(floor: 4, beside: ["CCRC32C"]),
-    "PolicyTransport": Room(floor: 4),
+    "PolicyStorage": Room(floor: 4, beside: ["QueueStorage"]),
+    "PolicyTransport": Room(floor: 4, beside: ["SMTPTransport"]),
     "Certificates": Room(floor: 4),
     "PasswordHashing": Room(floor: 4, beside: ["CArgon2"]),
     "InternationalDomainNames": Room(floor: 4, beside: ["CIDN2"]),
@@ -78,8 +80,8 @@ enum House {
       "Sources/martlet/Commands/SendCleartext.swift",
     ],
     // swift-certificates' own: a path judged at a given time, or whatever its time, for what is only recorded.
-    "FixedExpiryValidationTime": ["Sources/SMTPTransport/CertificateJudge.swift"],
-    "DisableValidityCheck": ["Sources/SMTPTransport/CertificateJudge.swift"],
+    "FixedExpiryValidationTime": ["Sources/SMTPTransport/CertificatePath.swift"],
+    "DisableValidityCheck": ["Sources/SMTPTransport/CertificatePath.swift"],
   ]
 
   static func isPure(_ room: String) -> Bool { (rooms[room]?.floor ?? .max) <= highestPureFloor }

@@ -1,4 +1,5 @@
 import Foundation
+import Subprocess
 
 /// The project's own files, found from where this one stands.
 enum Tree {
@@ -33,20 +34,16 @@ enum Tree {
   }
 
   /// The modules a room's files import on this platform, by the compiler's own reading.
-  static func compilersImports(of paths: [String]) throws -> Set<String> {
+  static func compilersImports(of paths: [String]) async throws -> Set<String> {
     let output = FileManager.default.temporaryDirectory.appending(path: "imports-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: output) }
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments =
-      ["swiftc", "-frontend", "-emit-imported-modules", "-module-name", "Room", "-o", output.path]
-      + paths.map { root.appending(path: $0).path }
-    let complaints = Pipe()
-    process.standardError = complaints
-    try process.run()
-    let said = String(decoding: complaints.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    guard process.terminationStatus == 0 else { throw CompilerFailed(said: said) }
+    let compiler = try await run(
+      .name("swiftc"),
+      arguments: .init(
+        ["-frontend", "-emit-imported-modules", "-module-name", "Room", "-o", output.path]
+          + paths.map { root.appending(path: $0).path }),
+      output: .discarded, error: .string(limit: 1 << 20))
+    guard compiler.terminationStatus.isSuccess else { throw CompilerFailed(said: compiler.standardError) }
     let text = try String(contentsOf: output, encoding: .utf8)
     return Set(text.split(separator: "\n").map(String.init))
   }

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import MailSyntax
+import Subprocess
 import SwiftASN1
 import Testing
 import X509
@@ -124,26 +125,20 @@ struct DevelopmentAuthorityTests {
   }
 
   @Test("OpenSSL accepts the chain for the name and the address, where it is at hand")
-  func openSSL() throws {
-    let path = "/usr/bin/openssl"
-    guard FileManager.default.isExecutableFile(atPath: path) else { return }
+  func openSSL() async throws {
+    guard FileManager.default.isExecutableFile(atPath: "/usr/bin/openssl") else { return }
     let folder = folder()
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let files = try DevelopmentAuthority.ensure(in: folder, now: now)
     for (option, name) in [("-verify_hostname", "localhost"), ("-verify_ip", "127.0.0.1"), ("-verify_ip", "::1")] {
-      let process = Process()
-      process.executableURL = URL(fileURLWithPath: path)
-      process.arguments = [
-        "verify", "-x509_strict", "-purpose", "sslserver", "-attime", "\(now.seconds)", "-CAfile", files.authority,
-        option, name, files.chain,
-      ]
-      let output = Pipe()
-      process.standardOutput = output
-      process.standardError = output
-      try process.run()
-      let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-      process.waitUntilExit()
-      #expect(process.terminationStatus == 0, "\(said)")
+      let check = try await run(
+        .name("openssl"),
+        arguments: [
+          "verify", "-x509_strict", "-purpose", "sslserver", "-attime", "\(now.seconds)", "-CAfile", files.authority,
+          option, name, files.chain,
+        ],
+        output: .string(limit: 1 << 16), error: .combinedWithOutput)
+      #expect(check.terminationStatus.isSuccess, "\(check.standardOutput)")
     }
   }
 }

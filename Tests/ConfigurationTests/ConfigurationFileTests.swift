@@ -180,7 +180,7 @@ struct ConfigurationFileTests {
     perHost.rules.set(TrafficLimit.Rule(atOnce: 2), for: try DomainName("mx.big.example"), below: true)
     #expect(outbound.exchangers.perDomain == perDomain && outbound.exchangers.perHost == perHost)
     let floors = ["example.net", "a.example.net", "a.b.example.net", "b.example.net", "notexample.net"].map {
-      outbound.rules.evidence(for: .name(try! DomainName($0))).floor
+      outbound.rules.floor(for: .name(try! DomainName($0))).floor
     }
     #expect(floors == [.verified, .encrypt, .verified, .encrypt, .opportunistic])
   }

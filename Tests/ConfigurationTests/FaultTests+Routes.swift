@@ -266,11 +266,11 @@ extension FaultTests {
     FaultRow(
       "outbound:\n  route: mx\n  tls: {floor: verifed, domains: {example.net: none, bad: encrypt}}",
       without: "outbound",
-      "3:16: error: outbound.tls.floor: 'verifed' is not one of opportunistic, encrypt, verified / did you mean 'verified'?",
+      "3:16: error: outbound.tls.floor: 'verifed' is not one of opportunistic, encrypt, verified, dane / did you mean 'verified'?",
 
       """
-      3:48: error: outbound.tls.domains.example.net: 'none' is not one of opportunistic, encrypt, verified / give \
-      opportunistic, encrypt or verified
+      3:48: error: outbound.tls.domains.example.net: 'none' is not one of opportunistic, encrypt, verified, dane / \
+      give opportunistic, encrypt, verified or dane
       """,
       "3:54: error: outbound.tls.domains: 'bad' is not fully qualified (RFC 5321 §2.3.5) / give a domain, or . and a domain"
     ),

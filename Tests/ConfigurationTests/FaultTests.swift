@@ -51,6 +51,10 @@ struct FaultTests {
       "4:3: error: queue.history: this key stands twice; the first is at 12:3 / leave one of them",
       "5:3: error: queue.histori: there is no such key / did you mean 'history'?"),
     FaultRow(
+      "outbound:\n  route: mx\n  tls: {domains: {Far.example: dane, far.EXAMPLE: opportunistic}}", without: "outbound",
+      "3:38: error: outbound.tls.domains.far.EXAMPLE: this domain stands twice; the first is at 11:19 / leave one of them"
+    ),
+    FaultRow(
       "", without: "hostname",
       """
       -8:1: error: hostname is missing / add hostname: a fully qualified host name, as mail.example.com

@@ -13,6 +13,7 @@ struct ControlProtocolTests {
     filter.state = .held
     return [
       (.status, #"{"request":"status","version":1}"#),
+      (.metrics, #"{"request":"metrics","version":1}"#),
       (.reload(.everything), #"{"request":"reload","version":1}"#),
       (.reload(.users), #"{"request":"reload.users","version":1}"#),
       (.backup(to: "/var/b"), #"{"folder":"/var/b","request":"backup","version":1}"#),
@@ -49,7 +50,7 @@ struct ControlProtocolTests {
         .deferred, [.init("attempt", .number(2)), .init("ok", .flag(false)), .init("result", .text("4\n5"))]))
     let answers: [AnswerLine] = [
       .answer(.event(EventFacts(event))), .answer(.eventsOmitted(3)), .answer(.changed(4)),
-      .answer(.reloaded(["users"])),
+      .answer(.reloaded(["users"])), .answer(.metrics("a{b=\"c\"} 1\n")),
       .answer(.backup(BackupFacts(folder: "/b", madeAt: Timestamp(StillClock.start), messages: 2))),
       .answer(
         .standing(

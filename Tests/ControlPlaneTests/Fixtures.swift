@@ -85,6 +85,8 @@ struct FixtureHandler: ControlHandler {
       listeners: [.init(role: "submissions", address: "127.0.0.1:465")], queue: try await queue.standing())
   }
 
+  func metrics() async throws(ControlFault) -> String { "martlet_info{version=\"0.1.0\"} 1\n" }
+
   func reload(_ scope: ReloadScope) async throws(ControlFault) -> [String] {
     switch scope {
     case .everything: ["certificates", "users"]

@@ -52,6 +52,21 @@ struct QueueControlTests {
     #expect(standing.messages == 3 && standing.recipientsQueued == 4 && standing.store == "accepting")
   }
 
+  @Test("mail for a domain is made due on its way to the exchangers: of it alone, or with all below it")
+  func retry() async throws {
+    let queue = try QueueFixture()
+    let domain = try DomainName("there.example")
+    func route(_ domain: String) throws -> RouteKey { .exchangers(of: .name(try DomainName(domain))) }
+    try await queue.add(1, to: ["a@there.example", "b@there.example"], route: try route("there.example"))
+    try await queue.add(2, to: ["c@sub.there.example"], route: try route("sub.there.example"))
+    try await queue.add(3, to: ["d@x.sub.there.example"], route: try route("x.sub.there.example"))
+    try await queue.add(4, to: ["e@elsethere.example"], route: try route("elsethere.example"))
+    try await queue.add(5, to: ["f@there.example"])
+    #expect(try await queue.control.retry(mailFor: domain, below: false, by: "anna") == 2)
+    #expect(try await queue.control.retry(mailFor: domain, below: true, by: "anna") == 4)
+    #expect(try await queue.control.retry(mailFor: try DomainName("none.example"), below: true, by: "anna") == 0)
+  }
+
   @Test("pages follow each other without gap and without overlap")
   func pages() async throws {
     let queue = try QueueFixture()

@@ -92,4 +92,45 @@ struct LibraryAnswerTests {
     }
     #expect(set.timeToLive == .zero)
   }
+
+  /// What a publisher has written is kept for others to judge: one bad record must not hide the good ones beside it.
+  @Test("DANE-019: TLSA data of any length is a record, and an answer of them is never spoiled by one")
+  func anyTLSA() {
+    let lengths = Array(0...35) + [67, 65_535]
+    let data = lengths.map { [UInt8](repeating: 3, count: $0) }
+    let answer = LibraryAnswer(security: .secure, data: data).answer(to: asked) { (data) throws(MalformedData) in
+      TLSARecord(data: data)
+    }
+    guard case .records(let set) = answer else {
+      Issue.record("\(answer)")
+      return
+    }
+    #expect(set.records.map(\.data.count) == lengths)
+    #expect(set.security == .secure)
+  }
+
+  @Test("DANE-019: of hundreds of TLSA records, each as long as a message can be, the bound's number is kept")
+  func manyTLSA() {
+    let data = Array(repeating: [UInt8](repeating: 3, count: 65_535), count: 600)
+    let answer = LibraryAnswer(security: .secure, data: data).answer(to: asked) { (data) throws(MalformedData) in
+      TLSARecord(data: data)
+    }
+    guard case .records(let set) = answer else {
+      Issue.record("no records")
+      return
+    }
+    #expect(set.records.count == LibraryAnswer.maximumRecords)
+  }
+
+  @Test("DANE-005: an alias of too few octets is no answer, and neither is one that leads to no name of a domain")
+  func shortAlias() {
+    let short = (0...35).map { [UInt8](repeating: 63, count: $0) }
+    for data in short + [[0], [0, 0], [1], [1, 0x61], [0xc0, 0x0c], [3, 0x61, 0x20, 0x62, 0]] {
+      let answer = LibraryAnswer(security: .secure, data: [data]).answer(to: asked, reading: ResourceData.domainName)
+      guard case .failed = answer else {
+        Issue.record("\(data) was taken: \(answer)")
+        continue
+      }
+    }
+  }
 }

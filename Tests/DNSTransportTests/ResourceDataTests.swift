@@ -75,4 +75,76 @@ struct ResourceDataTests {
       #expect(throws: MalformedData.self) { try ResourceData.mailExchanger(Array(record.prefix(length))) }
     }
   }
+
+  /// The text of a policy's record, so that no end but that of a string gives a text, and then the strings before it.
+  @Test(
+    "STS-001, STS-003: a TXT record cut off anywhere is malformed, or has the strings that are whole and no other octet"
+  )
+  func truncatedText() throws {
+    let strings = ["v=STSv1; ", "", "id=20260101", "T000000;"].map { Array($0.utf8) }
+    let record = strings.flatMap { [UInt8($0.count)] + $0 }
+    var wholeUntil: [Int: [UInt8]] = [:]
+    var end = 0
+    var text: [UInt8] = []
+    for string in strings {
+      (end, text) = (end + 1 + string.count, text + string)
+      wholeUntil[end] = text
+    }
+    for length in 0...record.count {
+      let data = Array(record.prefix(length))
+      if let whole = wholeUntil[length] {
+        #expect(try ResourceData.text(data) == whole)
+      } else {
+        #expect(throws: MalformedData.self, "\(length)") { try ResourceData.text(data) }
+      }
+    }
+  }
+
+  @Test("TXT data of 1 octet to 35 that promises more than follows is malformed, and of 0 octets too")
+  func shortText() {
+    #expect(throws: MalformedData.self) { try ResourceData.text([]) }
+    for length in 1...35 {
+      for filling in [UInt8(length), 63, 64, 0xc0, 0xff] {
+        #expect(throws: MalformedData.self, "\(length) of \(filling)") {
+          try ResourceData.text(Array(repeating: filling, count: length))
+        }
+      }
+      // Empty strings are none the less strings.
+      #expect((try? ResourceData.text(Array(repeating: 0, count: length))) == [])
+    }
+  }
+
+  @Test("MX data of any length at all is read or malformed: 0 octets to more than a name can have")
+  func everyLength() throws {
+    for length in 0...300 {
+      for filling in [UInt8(0), 1, 3, 63, 64, 0xc0, 0xff] {
+        let data = Array(repeating: filling, count: length)
+        // Of one octet over and over only the null MX is a record.
+        let isNull = data == [0, 0, 0]
+        #expect((try? ResourceData.mailExchanger(data))?.exchange == (isNull ? .null : nil), "\(length) of \(filling)")
+        #expect((try? ResourceData.domainName(data)) == nil, "\(length) of \(filling)")
+      }
+    }
+  }
+
+  @Test("an alias leads to a name; underscores and capitals stay, and cut off anywhere it is malformed")
+  func alias() throws {
+    let record = ResourceDataTests.name("_25", "_tcp", "MX1", "example", "org")
+    #expect(try ResourceData.domainName(record).description == "_25._tcp.MX1.example.org")
+    for length in record.indices {
+      #expect(throws: MalformedData.self) { try ResourceData.domainName(Array(record.prefix(length))) }
+    }
+    #expect(throws: MalformedData.self) { try ResourceData.domainName(record + [0]) }
+  }
+
+  @Test("MX data of 0 octets to 35 that hold no name is malformed, whatever the octets")
+  func shortExchanger() {
+    for length in 0...35 {
+      for filling in [UInt8(1), 63, 64, 0xc0, 0xff] {
+        #expect(throws: MalformedData.self) {
+          try ResourceData.mailExchanger(Array(repeating: filling, count: length))
+        }
+      }
+    }
+  }
 }

@@ -32,6 +32,8 @@ struct UnboundResolverTests {
     #expect(set.security == .insecure)
     #expect(await resolver.mailExchangers(of: try DomainName("localhost")) == .none(.insecure))
     #expect(await resolver.addresses(of: try DomainName("x.invalid"), family: .v6) == .noSuchName(.insecure))
+    #expect(await resolver.alias(of: try DomainName("localhost")) == .none(.insecure))
+    #expect(await resolver.tlsaRecords(of: try DomainName("_25._tcp.x.invalid")) == .noSuchName(.insecure))
   }
 
   @Test("asks for a U-label by its A-label; a name without one is nobody's, and so is one too long for the DNS")

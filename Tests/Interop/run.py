@@ -23,17 +23,24 @@ import relaying_servers  # noqa: F401
 import mail_exchangers  # noqa: F401
 import pace  # noqa: F401
 import inquiries  # noqa: F401
+import tickets  # noqa: F401
 import silence  # noqa: F401
 import traces  # noqa: F401
 import watching  # noqa: F401
+import wishes  # noqa: F401
 import recovery  # noqa: F401
 import reloads  # noqa: F401
 import names  # noqa: F401
+import dane  # noqa: F401
+import policies  # noqa: F401
+import dane_states  # noqa: F401
+import published_policies  # noqa: F401
+import policy_corpus  # noqa: F401
 import callers  # noqa: F401
 import durability  # noqa: F401
 import crowds  # noqa: F401
 
-GROUPS = ("clients", "refusals", "hops", "relay", "reloads", "dns", "callers", "durability", "long")
+GROUPS = ("clients", "refusals", "hops", "relay", "reloads", "dns", "dane", "policy", "sts", "callers", "durability", "long")
 EVERYDAY = GROUPS[:-1]
 
 

@@ -92,8 +92,8 @@ class Serve:
     def log(self):
         return self.background.output()[-4000:]
 
-    def submit(self, letter, role="submissions"):
-        """Hands a letter in as alice. It returns after the 250."""
+    def submit(self, letter, role="submissions", options=()):
+        """Hands a letter in as alice, with these parameters of MAIL. It returns after the 250."""
         context = trusting(self.ca)
         if role == "submissions":
             server = smtplib.SMTP_SSL("localhost", self.ports[role], context=context, timeout=30)
@@ -103,7 +103,7 @@ class Serve:
             if role != "submissions":
                 server.starttls(context=context)
             server.login(self.user, self.password)
-            refused = server.sendmail(letter.sender, letter.to, letter.wire)
+            refused = server.sendmail(letter.sender, letter.to, letter.wire, mail_options=list(options))
             check(not refused, f"refused: {refused}")
 
     def queue(self):

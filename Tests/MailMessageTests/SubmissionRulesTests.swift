@@ -6,10 +6,13 @@ import Testing
 @Suite struct SubmissionRulesTests {
   static let good = "Date: Sun, 22 Nov 2026 11:42:01 +0000\r\nMessage-ID: <1@a.example>\r\nTo: c@d.example\r\n"
 
-  func facts(_ role: IntakeRole, utf8: Bool = false, reversePath: String = "<u@a.example>") throws -> IntakeFacts {
+  func facts(_ role: IntakeRole, utf8: Bool = false, reversePath: String = "<u@a.example>", requiresTLS: Bool = false)
+    throws -> IntakeFacts
+  {
     var random = SplitMix(state: 7)
     return IntakeFacts(
-      role: role, reversePath: try ReversePath(reversePath), usesSMTPUTF8: utf8, now: someInstant,
+      role: role, reversePath: try ReversePath(reversePath), usesSMTPUTF8: utf8, requiresTLS: requiresTLS,
+      now: someInstant,
       freshMessageID: MessageID.make(at: try DomainName("mail.example.org"), using: &random))
   }
 
@@ -19,6 +22,7 @@ import Testing
     var place = ""
     var usesSMTPUTF8 = false
     var reversePath = "<u@a.example>"
+    var requiresTLS = false
     var testDescription: String { "\(defect.rawValue): \(header.debugDescription.suffix(50))" }
   }
 
@@ -45,6 +49,8 @@ import Testing
     Row(defect: .badReplyTo, header: from + "Reply-To: \r\n" + good, place: "it names no address"),
     Row(defect: .repeatedField, header: from + good + "Subject: a\r\nSUBJECT: b\r\n", place: "Subject"),
     Row(defect: .repeatedField, header: from + good + "To: c@d.example\r\n", place: "To"),
+    Row(defect: .unknownTLSRequired, header: from + good + "TLS-Required: never\r\n"),
+    Row(defect: .overruledTLSRequired, header: from + good + "TLS-Required: No\r\n", requiresTLS: true),
     Row(defect: .repeatedTLSRequired, header: from + good + "TLS-Required: No\r\nTLS-Required: No\r\n"),
     Row(defect: .missingDate, header: from + "Message-ID: <1@a.example>\r\nTo: c@d.example\r\n"),
     Row(defect: .badDate, header: from + "Date: today\r\nMessage-ID: <1@a.example>\r\nTo: c@d.example\r\n"),
@@ -73,7 +79,7 @@ import Testing
 
   func expectTableAnswer(_ row: Row, _ role: IntakeRole) throws {
     let header = try section(row.header + "\r\n")
-    let facts = try facts(role, utf8: row.usesSMTPUTF8, reversePath: row.reversePath)
+    let facts = try facts(role, utf8: row.usesSMTPUTF8, reversePath: row.reversePath, requiresTLS: row.requiresTLS)
     let finding = IntakeFinding(row.defect, place: row.place)
     switch (SubmissionRules.judge(header: header, facts: facts), row.defect.treatment(on: role)) {
     case (.refuse(let found), .refuse): #expect(found == finding)

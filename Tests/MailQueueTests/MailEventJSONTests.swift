@@ -14,6 +14,20 @@ struct MailEventJSONTests {
     #expect(MailEvent(json: event.json) == event)
   }
 
+  @Test("escapes what isn't plain wherever it stands, and nothing else")
+  func everyOctet() {
+    for value in 0..<0x80 as Range<UInt8> {
+      let character = String(UnicodeScalar(value))
+      let isPlain = (0x20..<0x7f).contains(value) && value != UInt8(ascii: "\"") && value != UInt8(ascii: "\\")
+      for place in [0, 1, 15, 16, 17, 39] {
+        let text = String(repeating: "x", count: place) + character + String(repeating: "y", count: 39 - place)
+        let json = MailEvent(.alarm, [.init("a", .text(text))]).json
+        #expect(json.contains(":\"\(text)\"}") == isPlain, "\(value) at \(place)")
+        #expect(MailEvent(json: json)?["a"] == .text(text), "\(value) at \(place)")
+      }
+    }
+  }
+
   @Test("doesn't read when it is cut short anywhere", arguments: events)
   func truncated(_ event: MailEvent) {
     let text = event.json

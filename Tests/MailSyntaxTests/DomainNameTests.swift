@@ -20,6 +20,23 @@ import Testing
     #expect(try name.isASCII && !DomainName("exämple.org").isASCII)
   }
 
+  @Test("SMTP-033: a name below another is what it would be if it were read as a whole")
+  func under() throws {
+    for (labels, parent) in [
+      ("_25._tcp", "mx.example.net"), ("_mta-sts", "Example.ORG"), ("_MTA-STS", "example.org"), ("a", "b"),
+    ] {
+      let (below, whole) = (try DomainName(labels, under: DomainName(parent)), try DomainName("\(labels).\(parent)"))
+      #expect(below.description == whole.description && below.folded == whole.folded)
+    }
+    let label = String(repeating: "a", count: 63)
+    let long = try DomainName([label, label, label, String(repeating: "a", count: 60)].joined(separator: "."))
+    #expect(try DomainName("a.b", under: DomainName(long.description.dropFirst())).description.utf8.count == 255)
+    #expect(throws: MailSyntaxError.domainTooLong) { try DomainName("a.b", under: long) }
+    for labels in ["", ".", "a.", "a b", "-a"] {
+      #expect(throws: MailSyntaxError.self) { try DomainName(labels, under: long) }
+    }
+  }
+
   @Test(
     "what is no domain is refused", arguments: ["", ".", "a.", ".a", "a..b", "-a", "a-", "a b", "a/b", "a\0", "a\r\n"])
   func refused(text: String) {

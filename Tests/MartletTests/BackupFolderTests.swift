@@ -4,6 +4,7 @@ import Foundation
 import MailQueue
 import MailSyntax
 import NIOCore
+import PolicyStorage
 import QueueStorage
 import SystemWorld
 import Testing
@@ -46,8 +47,11 @@ struct BackupFolderTests {
     try SecretFiles.replace(data + "/users.json", with: Array("users".utf8))
     let store = try await open(data)
     let ids = [try await add(1, to: store), try await add(2, to: store)]
+    let policy = try await SQLitePolicyStore.open(folder: data, clock: SystemClock(), events: NoLog())
     let record = try await BackupFolder.make(
-      store, usersFile: data + "/users.json", dataFolder: data, to: folder.path + "/backup", at: Sample.now)
+      store, policy: policy, usersFile: data + "/users.json", dataFolder: data, to: folder.path + "/backup",
+      at: Sample.now)
+    await policy.close()
     #expect(record.messages == 2 && record.damaged.isEmpty)
     await store.close()
     return ids
@@ -80,10 +84,14 @@ struct BackupFolderTests {
     let folder = try TestFolder()
     _ = try await makeBackup(in: folder)
     let store = try await open(folder.path + "/data")
+    let policy = try await SQLitePolicyStore.open(
+      folder: folder.path + "/data", clock: SystemClock(), events: NoLog())
     await #expect(throws: ControlFault.self) {
       _ = try await BackupFolder.make(
-        store, usersFile: "", dataFolder: folder.path + "/data", to: folder.path + "/backup", at: Sample.now)
+        store, policy: policy, usersFile: "", dataFolder: folder.path + "/data", to: folder.path + "/backup",
+        at: Sample.now)
     }
+    await policy.close()
     await store.close()
     #expect(try BackupFolder.record(of: folder.path + "/backup").messages == 2)
   }
@@ -95,7 +103,7 @@ struct BackupFolderTests {
     case "garbled": try Data("{".utf8).write(to: URL(filePath: folder.path + "/backup.json"))
     case "later":
       let text =
-        #"{"format":2,"program":"9.0","made_at":"2026-11-22T11:45:00.000Z","messages":0,"bytes":0,"damaged":[]}"#
+        #"{"format":3,"program":"9.0","made_at":"2026-11-22T11:45:00.000Z","messages":0,"bytes":0,"damaged":[]}"#
       try Data(text.utf8).write(to: URL(filePath: folder.path + "/backup.json"))
     case _: break
     }

@@ -10,9 +10,13 @@ private struct FixedResolver: Resolver {
   var exchangers: DNSAnswer<MailExchanger> = .none(.insecure)
   var addresses: DNSAnswer<IPAddress> = .none(.insecure)
   var texts: DNSAnswer<[UInt8]> = .none(.insecure)
+  var tlsa: DNSAnswer<TLSARecord> = .none(.insecure)
+  var alias: DNSAnswer<DomainName> = .none(.insecure)
   func mailExchangers(of name: DomainName) async -> DNSAnswer<MailExchanger> { exchangers }
   func addresses(of name: DomainName, family: AddressFamily) async -> DNSAnswer<IPAddress> { addresses }
   func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> { texts }
+  func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> { tlsa }
+  func alias(of name: DomainName) async -> DNSAnswer<DomainName> { alias }
 }
 
 @Suite("dns")
@@ -51,6 +55,52 @@ struct DNSReportTests {
         + #""security":"secure","timeToLiveSeconds":300,"type":"MX"}"#)
   }
 
+  @Test("DANE-019, DANE-020: of each TLSA record is told why it doesn't count")
+  func tlsa() async throws {
+    let strong = TLSARecord(usage: 3, selector: 1, matchingType: 2, association: Array(repeating: 1, count: 64))
+    let outdone = TLSARecord(usage: 3, selector: 1, matchingType: 1, association: Array(repeating: 2, count: 32))
+    let records = [
+      strong, TLSARecord(usage: 1, selector: 1, matchingType: 1, association: []), TLSARecord(data: [3]), outdone,
+    ]
+    var resolver = FixedResolver(tlsa: try set(records, at: "_25._tcp.example.org"))
+    let lines = [
+      "  1 1 1  (doesn't count: usage 1 has no meaning for mail servers)",
+      "  1 octets, too few for a TLSA record (doesn't count: it has 1 octets)",
+      "  3 1 1 \(String(repeating: "02", count: 32)) (doesn't count: a stronger digest stands beside it)",
+      "  3 1 2 \(String(repeating: "01", count: 64))",
+    ]
+    let report = await DNSReport(of: try DomainName("_25._tcp.example.org"), .tlsa, by: resolver)
+    #expect(
+      report.lines == ["_25._tcp.example.org TLSA: 4 records, secure"] + lines + ["It may be kept for 300 s."])
+    resolver.addresses = try set([.v4(1)], at: "example.org")
+    let host = await DNSReport(of: name, .dane, by: resolver)
+    #expect(host.lines == ["example.org DANE: 4 records, secure"] + lines + ["They stand at example.org."])
+    resolver.tlsa = try set([outdone], at: "_25._tcp.example.org")
+    #expect(
+      try QueueText.json(await DNSReport(of: name, .dane, by: resolver))
+        == #"{"answer":"records","base":"example.org","name":"example.org","records":"#
+        + #"[{"record":"3 1 1 \#(String(repeating: "02", count: 32))"}],"security":"secure","type":"DANE"}"#)
+  }
+
+  @Test(
+    "DANE-004, DANE-011: for a host without TLSA records, and for one whose records nobody can give, the end is told")
+  func daneEnds() async throws {
+    var resolver = FixedResolver()
+    let words = "example.org DANE: no such record"
+    #expect(await DNSReport(of: name, .dane, by: resolver).lines == ["\(words): it has no address"])
+    resolver.addresses = try set([.v4(1)], at: "example.org")
+    let absent = await DNSReport(of: name, .dane, by: resolver)
+    #expect(absent.lines.first == words && absent.exitCode.rawValue == 68)
+    resolver.tlsa = .bogus(reason: "expired")
+    let failed = await DNSReport(of: name, .dane, by: resolver)
+    #expect(failed.lines == ["example.org DANE: no answer: _25._tcp.example.org: expired"])
+    #expect(failed.exitCode.rawValue == 75)
+    resolver.alias = try set([try DomainName("example.net")], at: "example.org")
+    #expect(
+      await DNSReport(of: name, .cname, by: resolver).lines
+        == ["example.org CNAME: 1 record, secure", "  example.net", "It may be kept for 300 s."])
+  }
+
   @Test("a text's control characters don't reach the terminal")
   func text() async throws {
     let resolver = FixedResolver(texts: try set([Array("v=spf1\u{1b}[2J\n-all".utf8)], at: "example.org"))
@@ -87,5 +137,19 @@ struct DNSReportTests {
     guard let error else { return }
     #expect(DNSCommand.exitCode(for: error) == .validationFailure)
     #expect(DNSCommand.fullMessage(for: error).contains(words))
+  }
+
+  @Test("says what was probably meant where a question for TLSA records finds nothing")
+  func hints() async throws {
+    let signed = FixedResolver(addresses: try set([IPAddress.v4(1)], at: "example.org"), tlsa: .none(.secure))
+    func text(_ name: String, _ question: DNSQuestion) async throws -> String {
+      let report = await DNSReport(of: try DomainName(name), question, by: signed)
+      expectFits(report.lines)
+      return report.lines.joined(separator: " ")
+    }
+    #expect(try await text("mx.example.org", .tlsa).contains("martlet dns _25._tcp.mx.example.org --type tlsa"))
+    #expect(try await text("_25._tcp.mx.example.org", .tlsa) == "_25._tcp.mx.example.org TLSA: no such record, secure")
+    #expect(try await text("example.org", .dane).contains("ask its hosts: martlet dns example.org"))
+    #expect(try await text("example.org", .aaaa).contains("martlet") == false)
   }
 }

@@ -19,12 +19,13 @@ enum Sample {
 
   static func message(
     _ number: Int, age: Duration, from sender: String?, to recipients: [(String, RecipientState, Duration, String?)],
-    size: Int = 4096, account: String? = nil
+    size: Int = 4096, account: String? = nil, wish: TLSWish = .unstated
   ) throws -> QueuedMessage {
     let receivedAt = UTCInstant(nanoseconds: now.nanoseconds - age.nanoseconds)
     let message = NewMessage(
       id: id(number, age: age), reversePath: try sender.map { .mailbox(try Mailbox($0)) } ?? .null,
-      recipients: try recipients.map { NewRecipient(address: try Mailbox($0.0), route: outbound) }, account: account,
+      recipients: try recipients.map { NewRecipient(address: try Mailbox($0.0), route: outbound) }, tlsWish: wish,
+      account: account,
       receivedAt: receivedAt, expiresAt: receivedAt + .seconds(5 * 86_400), prefix: ByteBuffer())
     var queued = QueuedMessage(accepting: message, bodySize: ByteCount(size))
     for (index, recipient) in recipients.enumerated() {

@@ -8,6 +8,21 @@ import Testing
 
 @Suite("queue show")
 struct QueueStoryTests {
+  @Test("RTLS-003: tells what the sender asks of the channels, in text and in JSON")
+  func wish() throws {
+    for (wish, words) in [
+      (TLSWish.required, "  tls wish     required all the way (REQUIRETLS)"),
+      (.notRequired, "  tls wish     not required, whatever the recipient's domain publishes"), (.unstated, nil),
+    ] {
+      let message = try Sample.message(
+        1, age: .seconds(1), from: "b@example.org", to: [("a@there.example", .queued, .zero, nil)], wish: wish)
+      let lines = QueueStory(id: message.id, Sample.answers(message)).lines(at: Sample.now)
+      expectFits(lines)
+      #expect(lines.first { $0.contains("tls wish") }?.hasPrefix(words ?? "") == (words == nil ? nil : true))
+      #expect(MessageFacts(message).tlsWish == (wish == .unstated ? nil : wish.rawValue))
+    }
+  }
+
   @Test("tells the whole story at 80 columns")
   func story() throws {
     let result =
@@ -59,8 +74,6 @@ struct QueueStoryTests {
         "    state        queued, next attempt 2026-11-22T11:45:50.000Z, in 50s",
         "    route        outbound",
         "    attempts     0",
-        "    last result  451 4.7.1 <anna@there.example>: Recipient address rejected:",
-        "                 Greylisted for 300 seconds (see http://postgrey.example)",
         "    2026-11-22T11:40:51.000Z  deferred, attempt 1",
         "      host         mx1.there.example (192.0.2.1)",
         "      TLS          TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768 verified",

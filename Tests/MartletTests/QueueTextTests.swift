@@ -47,4 +47,18 @@ struct QueueTextTests {
   func short(_ seconds: Int, _ shown: String) {
     #expect(QueueText.short(.seconds(seconds)) == shown)
   }
+
+  @Test("a text that is too long ends behind a whole word, with an ellipsis, and one that fits is whole")
+  func shortened() {
+    let words = (1...40).map { "word\($0)" }.joined(separator: " ")
+    let lines = QueueText.shortened(words, indent: 2, lines: 2)
+    expectFits(lines)
+    #expect(lines.count == 2 && lines[1].hasSuffix(" …"))
+    #expect(words.hasPrefix(lines.map { $0.dropFirst(2) }.joined(separator: " ").dropLast(2) + " "))
+    #expect(QueueText.shortened("short enough", indent: 2, lines: 2) == ["  short enough"])
+    #expect(QueueText.shortened("two \(String(repeating: "x", count: 75))", indent: 2, lines: 2).count == 2)
+    let one = QueueText.shortened(String(repeating: "x", count: 500), indent: 2, lines: 2)
+    expectFits(one)
+    #expect(one.count == 2 && one[1].hasSuffix(" …"))
+  }
 }

@@ -16,7 +16,7 @@ import TransportSecurity
 @testable import martlet
 
 /// `send` against a real server of ours on loopback, and against one that offers no TLS.
-@Suite("Sending", .timeLimit(.minutes(1)))
+@Suite("Sending", .timeLimit(.minutes(5)))
 struct SendAttemptTests {
   /// Every name is this machine.
   private struct Here: HostResolver {

@@ -21,6 +21,10 @@ struct SendCommandTests {
       ([], "--body TEXT"),
       (["--data", "m.eml", "--body", "x"], "leave out"),
       (["--data", "m.eml", "--subject", "x"], "leave out"),
+      // RTLS-002: there is no way to ask for it in clear.
+      (["--body", "x", "--tls", "none", "--require-tls"], "there is no TLS"),
+      (["--body", "x", "--require-tls", "--tls-not-required"], "one of them"),
+      (["--data", "m.eml", "--tls-not-required"], "in its header"),
       (["--body", "x", "--tls", "sometimes"], "sometimes"),
       (["--body", "x", "--timeout", "0"], "between 1"),
       (["--body", "x", "--helo", "two words"], "--helo"),

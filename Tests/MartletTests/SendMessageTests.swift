@@ -51,6 +51,19 @@ struct SendMessageTests {
     #expect(message.messageID == "<1@example.org>")
   }
 
+  @Test(
+    "RTLS-013: a message says TLS-Required: No where that is asked for, once, and otherwise nothing",
+    arguments: [true, false])
+  func waivesTLS(_ isAsked: Bool) throws {
+    let mailbox = try Mailbox("a@example.org")
+    let id = try #require(MessageID("<1@example.org>"))
+    var builder = MessageBuilder(
+      from: .init(mailbox), to: [.init(mailbox)], subject: "x", date: UTCInstant(seconds: 0), messageID: id, text: "y")
+    builder.waivesTLS = isAsked
+    let lines = String(buffer: try builder.build()).split(separator: "\r\n")
+    #expect(lines.filter { $0.hasPrefix("TLS-Required") } == (isAsked ? ["TLS-Required: No"] : []))
+  }
+
   @Test("the Message-ID of a whole message is found, and a file that can't be read is named")
   func files() throws {
     #expect(SendMessage.whole(ByteBuffer(string: "Message-ID: <1@b.example>\r\n\r\n")).messageID == "<1@b.example>")

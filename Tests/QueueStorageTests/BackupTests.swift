@@ -88,7 +88,7 @@ struct BackupTests {
     await store.close()
   }
 
-  @Test("a backup of any earlier schema is restored, and brought to this one", arguments: 1..<Schema.steps.count)
+  @Test("a backup of any earlier schema is restored, and brought to this one", arguments: 1..<Schema.steps.steps.count)
   func earlierSchema(_ version: Int) async throws {
     let house = try StoreHouse()
     let store = try await house.open()
@@ -111,7 +111,7 @@ struct BackupTests {
     let database = try DatabaseQueue(path: path)
     try database.writeWithoutTransaction { db in
       try db.execute(sql: "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL")
-      for step in Schema.steps.prefix(version) { try db.execute(sql: step) }
+      for step in Schema.steps.steps.prefix(version) { try db.execute(sql: step) }
       try db.execute(sql: "PRAGMA user_version = \(version)")
       try db.execute(sql: "ATTACH DATABASE ? AS new", arguments: [path + ".new"])
       for table in ["messages", "recipients", "attempts", "outbox"] {

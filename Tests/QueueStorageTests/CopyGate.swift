@@ -20,7 +20,7 @@ final class CopyGate: Sendable {
         defer { state.isReached = true }
         return !state.isReached
       }
-      guard isFirst, semaphore.wait(timeout: .now() + 20) == .timedOut else { return }
+      guard isFirst, semaphore.wait(timeout: .now() + 120) == .timedOut else { return }
       state.withLock { $0.isOverdue = true }
     }
   }

@@ -32,6 +32,24 @@ struct QueueStoreContractTests {
     }
   }
 
+  @Test("RTLS-003: keeps what the sender asks of the channels, a report's too", arguments: StoreKind.allCases)
+  func wishes(_ kind: StoreKind) async throws {
+    try await kind.withStore { store, _, _ in
+      for (number, wish) in TLSWish.allCases.enumerated() {
+        var message = try newMessage(number)
+        message.tlsWish = wish
+        try await store.accept(message, content(number, bytes: 9))
+        var report = try newMessage(number + 10, from: nil)
+        report.tlsWish = wish
+        try await store.record(
+          [], of: message.id, reports: [NewReport(message: report, body: store.body(content(1, bytes: 5)))], events: [])
+        #expect(try await store.message(message.id)?.message.tlsWish == wish)
+        #expect(try await store.message(report.id)?.message.tlsWish == wish)
+        #expect(try await store.list(QueueFilter(), after: nil, limit: 20).last?.message.tlsWish == wish)
+      }
+    }
+  }
+
   @Test("knows nothing of an id it wasn't given", arguments: StoreKind.allCases)
   func unknown(_ kind: StoreKind) async throws {
     try await kind.withStore { store, _, _ in

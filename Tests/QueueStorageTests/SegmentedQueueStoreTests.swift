@@ -34,6 +34,22 @@ final class StoreHouse: Sendable {
 
 @Suite("the store of segments")
 struct SegmentedQueueStoreTests {
+  @Test("every file of it is for its owner alone, and so is every file of a copy")
+  func permissions() async throws {
+    let house = try StoreHouse()
+    let store = try await house.open()
+    for number in 0..<2 { try await store.accept(newMessage(number), content(number, bytes: number * 90_000)) }
+    _ = try await store.backup(to: house.path + "/copy")
+    let names = try FileManager.default.subpathsOfDirectory(atPath: house.path)
+    for name in names {
+      let found = try FileManager.default.attributesOfItem(atPath: house.path + "/" + name)
+      guard found[.type] as? FileAttributeType == .typeRegular else { continue }
+      #expect(found[.posixPermissions] as? Int == 0o600, "\(name)")
+    }
+    #expect(Set(["queue.sqlite3", "queue.sqlite3-wal", "copy/queue.sqlite3"]).isSubset(of: names))
+    await store.close()
+  }
+
   @Test("finds everything again after it was closed and opened")
   func reopen() async throws {
     let house = try StoreHouse()

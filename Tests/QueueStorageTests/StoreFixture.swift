@@ -102,7 +102,8 @@ func newMessage(
         originalRecipient: OriginalRecipient(addressType: "rfc822", address: $0),
         forwardedFrom: try Mailbox("Team@example.com"))
     },
-    body: .eightBitMIME, usesSMTPUTF8: true, envelopeID: "QQ314159", reportContent: .headers, account: account,
+    body: .eightBitMIME, usesSMTPUTF8: true, envelopeID: "QQ314159", reportContent: .headers, tlsWish: .required,
+    account: account,
     tenant: "t1", priority: priority, receivedAt: StillClock.start, expiresAt: StillClock.start + .seconds(86_400),
     prefix: ByteBuffer(string: "Received: from a by b; now\r\n"))
 }

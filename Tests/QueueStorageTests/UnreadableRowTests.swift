@@ -50,7 +50,8 @@ struct UnreadableRowTests {
   static let damages: [Damage] = [
     Damage("messages.id", "'no id at all'"), Damage("messages.id", "'0HM9X4R3K7A2B8C1'"),
     Damage("messages.priority", "9"), Damage("messages.reverse_path", "'nobody'"),
-    Damage("messages.report_content", "'SOME'"), Damage("messages.body_type", "'9BITMIME'"),
+    Damage("messages.tls_wish", "'maybe'"), Damage("messages.report_content", "'SOME'"),
+    Damage("messages.body_type", "'9BITMIME'"),
     Damage("messages.received_at", least), Damage("messages.expires_at", most), Damage("messages.segment", "-3"),
     Damage("messages.segment", most), Damage("messages.offset", most), Damage("messages.length", "-1"),
     Damage("messages.length", most), Damage("messages.checksum", "-1"), Damage("messages.checksum", most),
@@ -72,7 +73,10 @@ struct UnreadableRowTests {
       ["NULL", "x''", "'x'", "1.5"].filter { column != "recipients.notify" || $0 != "NULL" }
         .map { Damage(column, $0, isUnlawful: true) }
     }
-    + ["messages.id", "messages.body_type", "recipients.address", "recipients.route", "recipients.account"]
+    + [
+      "messages.id", "messages.body_type", "messages.tls_wish", "recipients.address", "recipients.route",
+      "recipients.account",
+    ]
     .flatMap { [Damage($0, "NULL", isUnlawful: true), Damage($0, "x'41'", isUnlawful: true)] }
     + [
       "messages.tenant", "messages.account", "messages.reverse_path", "messages.envelope_id",
@@ -283,7 +287,7 @@ struct UnreadableRowTests {
 
   @Test(
     "in the index of what is queued, though its row is held, is held there too, or has the index made anew",
-    .timeLimit(.minutes(1)), arguments: [true, false])
+    .timeLimit(.minutes(5)), arguments: [true, false])
   func indexAlone(_ isMended: Bool) async throws {
     let house = try StoreHouse()
     let store = try await house.open()

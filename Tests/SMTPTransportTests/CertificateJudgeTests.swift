@@ -11,7 +11,7 @@ import X509
 
 @testable import SMTPTransport
 
-@Suite("What a presented certificate proves", .timeLimit(.minutes(1)))
+@Suite("What a presented certificate proves", .timeLimit(.minutes(5)))
 struct CertificateJudgeTests {
   let house = House.shared
 
@@ -23,7 +23,8 @@ struct CertificateJudgeTests {
     _ issued: DevelopmentAuthority.Issued, _ host: String, after: Duration = .zero, roots: TrustRoots? = nil
   ) async throws -> CertificateVerification {
     let facts = await CertificateJudge(roots: roots ?? house.roots)
-      .judge(presented: [try der(issued)], for: host, at: House.today + after)
+      .judge(
+        presented: [try der(issued)], for: ExpectedPeer(hostName: host, demand: .recorded), at: House.today + after)
     #expect(facts.sha256Fingerprint.count == 32)
     return facts.verification
   }
@@ -93,7 +94,8 @@ struct CertificateJudgeTests {
   @Test("bytes that are no certificate, and none at all, are a verdict and no error")
   func unreadable() async {
     for presented in [[], [[]], [[1, 2, 3]]] as [[[UInt8]]] {
-      let facts = await CertificateJudge(roots: house.roots).judge(presented: presented, for: "x", at: House.today)
+      let facts = await CertificateJudge(roots: house.roots).judge(
+        presented: presented, for: ExpectedPeer(hostName: "x", demand: .recorded), at: House.today)
       guard case .failed(.notTrusted) = facts.verification else {
         Issue.record("trusted")
         continue
@@ -117,7 +119,7 @@ struct CertificateJudgeTests {
       #expect(await client.log.wait(for: "closed") == "closed \(WireFault.certificateRefused(fault))")
       #expect(client.facts.withLock { $0 } == nil)
       #expect(await server.log.wait(for: "closed").hasPrefix("closed handshakeFailed"))
-    case .recorded:
+    case .recorded, .dane, .daneAndVerified:
       await client.log.waitToReceive("220 hello\r\n")
       #expect(client.facts.withLock { $0?.peerCertificate?.verification } == .failed(fault))
       client.perform { $0.close() }

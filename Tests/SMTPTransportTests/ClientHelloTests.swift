@@ -1,6 +1,7 @@
 import MailSyntax
 import NIOCore
 import NIOPosix
+import NIOSSL
 import SMTPSessions
 import Synchronization
 import Testing
@@ -66,7 +67,7 @@ private func extensions(of hello: [UInt8]) -> [UInt16: [UInt8]] {
   return found
 }
 
-@Suite("What a client's hello asks for", .timeLimit(.minutes(1)))
+@Suite("What a client's hello asks for", .timeLimit(.minutes(5)))
 struct ClientHelloTests {
   let house = House.shared
 
@@ -96,6 +97,17 @@ struct ClientHelloTests {
       #expect(offered == [0x0304, 0x0303])
       #expect(Array(hello.prefix(2)) == [3, 3])
     }
+  }
+
+  @Test("RFC 9155: the hello asks for no handshake signed with SHA-1 or MD5, and for each of the others")
+  func signatures() async throws {
+    let hello = try #require(try await hellos(of: 1).first)
+    let offered = try #require(extensions(of: hello)[13]).dropFirst(2)
+    let algorithms = stride(from: offered.startIndex, to: offered.endIndex, by: 2)
+      .map { UInt16(offered[$0]) << 8 | UInt16(offered[$0 + 1]) }
+    #expect(algorithms == allowedSignatures.map(\.rawValue))
+    // RFC 8446 §4.2.3: the first octet is the hash of TLS 1.2, 1 for MD5 and 2 for SHA-1.
+    #expect(algorithms.count >= 10 && algorithms.allSatisfy { $0 >> 8 > 2 })
   }
 
   @Test("TLSB-007: the hello offers extended_master_secret and renegotiation_info")

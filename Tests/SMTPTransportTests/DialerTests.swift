@@ -6,10 +6,11 @@ import NIOPosix
 import SMTPSessions
 import Synchronization
 import Testing
+import TransportSecurity
 
 @testable import SMTPTransport
 
-@Suite("The dialer", .timeLimit(.minutes(1)))
+@Suite("The dialer", .timeLimit(.minutes(5)))
 struct DialerTests {
   let house = House.shared
 

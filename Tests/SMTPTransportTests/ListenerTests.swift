@@ -3,6 +3,7 @@ import NIOCore
 import NIOPosix
 import SMTPSessions
 import Testing
+import TransportSecurity
 
 @testable import SMTPTransport
 
@@ -12,7 +13,7 @@ import Testing
   import Musl
 #endif
 
-@Suite("Listeners", .timeLimit(.minutes(1)))
+@Suite("Listeners", .timeLimit(.minutes(5)))
 struct ListenerTests {
   let house = House.shared
 
@@ -263,6 +264,21 @@ struct ListenerTests {
     await v6.stopAccepting()
   }
 
+  /// A process that another test is just starting has a copy of the socket until it runs its own program, and so long
+  /// the kernel lets clients in.
+  private func isRefused(_ endpoint: SocketEndpoint) async -> Bool {
+    for _ in 0..<1_000 {
+      let client = Player()
+      do {
+        try await house.dial(endpoint, client)
+        client.perform { $0.close() }
+      } catch {
+        return error is DialFault
+      }
+    }
+    return false
+  }
+
   @Test("a shutdown reaches the delegates of its listener alone, and a stopped listener takes nobody in")
   func visiting() async throws {
     let (server, other) = (smtpLikePlayer(), smtpLikePlayer())
@@ -274,7 +290,7 @@ struct ListenerTests {
     await client.log.waitToReceive("220 hello\r\n")
     await otherClient.log.waitToReceive("220 hello\r\n")
     await listener.stopAccepting()
-    await #expect(throws: DialFault.self) { try await house.dial(endpoint, Player()) }
+    #expect(await isRefused(endpoint))
     listener.visit { $0.inputClosed() }
     await server.log.wait(for: "inputClosed")
     client.say("NOOP\r\n")

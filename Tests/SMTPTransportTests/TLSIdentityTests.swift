@@ -30,7 +30,7 @@ extension DevelopmentAuthority.Issued {
   var keyText: String { keyPEM.withExposedBytes { String(decoding: $0, as: UTF8.self) } }
 }
 
-@Suite("A server's identities", .timeLimit(.minutes(1)))
+@Suite("A server's identities", .timeLimit(.minutes(5)))
 struct TLSIdentityTests {
   let house = House.shared
 

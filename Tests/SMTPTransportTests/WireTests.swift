@@ -18,7 +18,7 @@ private final class FaultSpy: ChannelInboundHandler {
   }
 }
 
-@Suite("The wire on a channel, over loopback", .timeLimit(.minutes(1)))
+@Suite("The wire on a channel, over loopback", .timeLimit(.minutes(5)))
 struct WireTests {
   let house = House.shared
 

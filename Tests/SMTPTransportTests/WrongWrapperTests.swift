@@ -3,10 +3,11 @@ import NIOCore
 import NIOPosix
 import SMTPSessions
 import Testing
+import TransportSecurity
 
 @testable import SMTPTransport
 
-@Suite("The wrong wrapper is named", .timeLimit(.minutes(1)))
+@Suite("The wrong wrapper is named", .timeLimit(.minutes(5)))
 struct WrongWrapperTests {
   let house = House.shared
   static let notice = "554 5.7.0 This port speaks TLS from the first byte (RFC 8314); use 587 for STARTTLS\r\n"
@@ -136,7 +137,7 @@ struct WrongWrapperTests {
   }
 
   @Test(
-    "TLSB-001: a server with TLS 1.1 at most is named, by its hello and by its alert",
+    "STS-033, TLSB-001: a server with TLS 1.1 at most is named, by its hello and by its alert",
     arguments: [
       // A hello of TLS 1.1: the random is zeros, the suite ECDHE-RSA-AES128-SHA.
       [22, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2] + Array(repeating: 0, count: 32) + [0, 0xc0, 0x13, 0],

@@ -30,7 +30,7 @@ struct MailSimulationTests {
   }
 
   /// Seeds by which everything must have been met at the latest, however many are played elsewhere.
-  static let coveringSeeds: ClosedRange<UInt64> = 1...600
+  static let coveringSeeds: ClosedRange<UInt64> = 1...800
 
   @Test("every kind of fault is met: each stage with each cause of the golden table, and all that machines do")
   func coversEveryFault() async {

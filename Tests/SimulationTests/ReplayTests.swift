@@ -1,5 +1,6 @@
 import Foundation
 import Simulation
+import Subprocess
 import Testing
 
 /// The order of everything comes from the seed alone: neither from the process nor from its hashing, which Swift seeds
@@ -27,17 +28,14 @@ struct ReplayTests {
 
   #if os(Linux)
     @Test("a seed plays alike in two processes")
-    func otherProcess() throws {
+    func otherProcess() async throws {
       let file = FileManager.default.temporaryDirectory.appending(path: "martlet-traces-\(UUID().uuidString)")
       defer { try? FileManager.default.removeItem(at: file) }
-      let process = Process()
-      process.executableURL = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
-      process.arguments = ["--testing-library", "swift-testing", "--filter", "ReplayTests/writeTraces"]
-      process.environment = ProcessInfo.processInfo.environment.merging(["MARTLET_SIMULATION_TRACES": file.path]) { $1 }
-      process.standardOutput = FileHandle.nullDevice
-      process.standardError = FileHandle.nullDevice
-      try process.run()
-      process.waitUntilExit()
+      let program = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath()
+      _ = try await run(
+        .name("env"),
+        arguments: [program.path, "--testing-library", "swift-testing", "--filter", "ReplayTests/writeTraces"],
+        environment: .inherit.updating(["MARTLET_SIMULATION_TRACES": file.path]), output: .discarded)
       let other = try String(contentsOf: file, encoding: .utf8)
       #expect(other == Self.traces())
     }

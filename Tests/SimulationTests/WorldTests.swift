@@ -77,15 +77,21 @@ struct WorldTests {
   @Test("a job that comes back from another thread stops the process")
   func otherThread() async {
     await #expect(processExitsWith: .failure) {
-      _ = World(seed: 1).run { try? await Task.sleep(for: .milliseconds(1)) }
-      // The job is on its way; only a world that lets it in lives this long.
-      stay(seconds: 10)
+      // On a thread of its own, so that the one that the job comes back on is free, however few there are.
+      await withCheckedContinuation { over in
+        Thread.detachNewThread {
+          let world = World(seed: 1)
+          // So long that the task is surely suspended when the time is over: else it just goes on.
+          _ = world.run { try? await Task.sleep(for: .milliseconds(500)) }
+          // The job is on its way; only a world that lets it in lives this long.
+          Thread.sleep(forTimeInterval: 60)
+          withExtendedLifetime(world) {}
+          over.resume()
+        }
+      }
     }
   }
 }
-
-/// Holds the thread itself: nothing else may run on it meanwhile.
-private func stay(seconds: Double) { Thread.sleep(forTimeInterval: seconds) }
 
 /// Holds continuations that are never resumed, so that the runtime doesn't complain of losing them.
 enum Kept {

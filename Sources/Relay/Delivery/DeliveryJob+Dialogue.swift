@@ -16,9 +16,11 @@ extension DeliveryJob {
     parameters.usesSMTPUTF8 = envelope.usesSMTPUTF8
     parameters.envelopeID = envelope.envelopeID
     parameters.deliveryReportContent = envelope.reportContent
+    parameters.requiresTLS = envelope.tlsWish == .required && requireTLS != .fulfilled
     // The session leaves it out where the server doesn't know AUTH or us.
     if case .nobody = vouching { parameters.authenticatedSender = .null }
     var transaction = Transaction(reversePath: envelope.reversePath, parameters: parameters)
+    transaction.withoutRequireTLS = requireTLS == .settle ? .message : .nothing
     transaction.recipients = recipients.map { queued in
       var parameters = RecipientParameters()
       parameters.notify = queued.recipient.notify

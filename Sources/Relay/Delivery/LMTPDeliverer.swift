@@ -1,5 +1,6 @@
 public import MailSyntax
 public import SMTPSessions
+import TransportSecurity
 
 /// Hands mail to an LMTP server for final delivery: an answer for each recipient (RFC 2033).
 ///
@@ -64,7 +65,7 @@ public struct LMTPDeliverer: Deliverer {
     }
   }
 
-  public func deliver(_ job: DeliveryJob) async -> DeliveryResult { await delivery.deliver(job) }
+  public func deliver(_ job: DeliveryJob) async -> DeliveryResult { await delivery.deliver(job.forFinalDelivery) }
 
   /// Leaves every idle connection by QUIT. What is delivered or asked later fails as cancelled.
   public func close() async {

@@ -1,6 +1,7 @@
 public import MailSyntax
 public import SASLMechanisms
 public import SMTPSessions
+import TransportSecurity
 
 /// Hands everything to one server that knows us, over TLS whose certificate proves its name. There is no other way to
 /// ask for it: a channel that isn't proven carries neither a password nor a message (Laws 2 and 3).
@@ -70,7 +71,7 @@ public struct SmarthostDeliverer: Deliverer {
     }
   }
 
-  public func deliver(_ job: DeliveryJob) async -> DeliveryResult { await delivery.deliver(job) }
+  public func deliver(_ job: DeliveryJob) async -> DeliveryResult { await delivery.deliver(job.forOnlyServer) }
 
   /// Leaves every idle connection by QUIT. What is delivered later fails as cancelled.
   public func close() async { await delivery.pool.drain() }

@@ -97,7 +97,10 @@ extension DeliveryFault {
   /// Another host may be more willing, or able to what this one isn't; what concerns the recipient or the message, it
   /// would only say again.
   fileprivate var isWordOfOneHost: Bool {
-    if case .unsupported = cause { return true }
+    switch cause {
+    case .unsupported, .policy: return true
+    case .reply, .transport, .security, .protocolViolation, .local, .destination: break
+    }
     return OutcomeTable.decide(self, of: .exchanger).scope == .host
   }
 

@@ -67,14 +67,14 @@ final class ExchangerConnections: Sendable {
 
   /// - Parameter fits: whether an idle connection may carry this mail.
   /// - Returns: nil where the host has as many connections in use as it may, or everything is being closed.
-  func checkOut(_ host: MailDomain, where fits: (ClientConversation) -> Bool) -> ConnectionLease? {
+  func checkOut(_ host: MailDomain, where fits: (ConnectionLease) -> Bool) -> ConnectionLease? {
     let most = perHost.rule(for: host).atOnce ?? limits.maximumConnections
     let (lease, leaving) = state.withLock { state -> (ConnectionLease?, ClientConversation?) in
       guard !state.isDraining else { return (nil, nil) }
       let inUse = state.inUse[host] ?? 0
       guard inUse < most else { return (nil, nil) }
       state.inUse[host] = inUse + 1
-      let fitting = state.idle[host]?.lastIndex { $0.lease.conversation.map { $0.isOpen && fits($0) } ?? false }
+      let fitting = state.idle[host]?.lastIndex { $0.lease.conversation?.isOpen == true && fits($0.lease) }
       if let fitting { return (state.take(fitting, of: host), nil) }
       // Idle ones count too: one that doesn't fit makes room.
       let idle = state.idle[host]?.count ?? 0

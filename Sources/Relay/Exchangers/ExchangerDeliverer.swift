@@ -9,6 +9,8 @@ import TransportSecurity
 public struct ExchangerDeliverer: Deliverer {
   let settings: ExchangerSettings
   let lookup: ExchangerLookup
+  let gatherer: EvidenceGatherer
+  let memory: PolicyMemory
   let connections: ExchangerConnections
   let dialer: any Dialer
   let clock: any MailClock
@@ -18,15 +20,20 @@ public struct ExchangerDeliverer: Deliverer {
   private let portBlock: PortBlockWatch
   let watch: (any DialogueWatch)?
 
-  /// - Parameter random: shuffles hosts of equal preference.
+  /// - Parameters:
+  ///   - memory: what is known of domains beside the DNS and the configuration.
+  ///   - random: shuffles hosts of equal preference.
   public init(
-    _ settings: ExchangerSettings, resolver: any Resolver, dialer: any Dialer, clock: any MailClock,
+    _ settings: ExchangerSettings, resolver: any Resolver, memory: PolicyMemory = PolicyMemory(),
+    dialer: any Dialer, clock: any MailClock,
     random: any RandomSource, events: any EventSink, watch: (any DialogueWatch)? = nil
   ) {
     var settings = settings
     settings.spellOnce()
     self.settings = settings
     lookup = ExchangerLookup(resolver: resolver, own: settings.ownNames, random: random)
+    self.memory = memory
+    gatherer = EvidenceGatherer(settings, resolver: resolver, memory: memory, clock: clock)
     connections = ExchangerConnections(settings.pool, settings.perHost)
     domainPace = PaceLedger(settings.perDomain)
     hostPace = PaceLedger(settings.perHost)
@@ -50,15 +57,27 @@ public struct ExchangerDeliverer: Deliverer {
       return DeliveryResult(
         host: domain.description, tls: nil,
         outcomes: job.everyRecipient(DeliveryFault(stage: .lookup, cause: .destination(fault))))
-    case .hosts(let hosts):
-      let evidence = settings.rules.evidence(for: domain)
-      var attempt = ExchangerAttempt(job, to: domain, by: self, under: decide(evidence))
-      var result = await attempt.run(hosts)
+    case .hosts(let hosts, let names, let leftOut):
+      var result = await deliver(job, to: domain, names, hosts, leftOut)
+      if let settling = job.settling(after: result) {
+        result.replace(by: await deliver(settling, to: domain, names, hosts, leftOut), for: settling)
+      }
       // Nothing was begun, so nothing is counted.
       if result.busyFor != nil { domainPace.takeBack(domain) }
-      if evidence.floor != .opportunistic { result.demand = "\(evidence.floorOrigin) asks for \(evidence.floor)" }
       return result
     }
+  }
+
+  private func deliver(
+    _ job: DeliveryJob, to domain: MailDomain, _ names: [DomainName], _ hosts: [ExchangerHost],
+    _ leftOut: Int
+  ) async -> DeliveryResult {
+    let envelope = job.message.message
+    let evidence = await gatherer.evidence(
+      of: domain, names: names, wish: job.wish, leastFloor: job.leastFloor,
+      isLastAttempt: clock.now >= envelope.expiresAt, from: envelope.reversePath)
+    var attempt = ExchangerAttempt(job, to: evidence, by: self)
+    return await attempt.run(hosts, leftOut: leftOut)
   }
 
   /// Leaves every idle connection by QUIT. What is delivered later is put off.

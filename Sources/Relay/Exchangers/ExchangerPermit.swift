@@ -9,7 +9,7 @@ extension TLSDecision {
   func cleartextPermit(reason: String) -> CleartextPermit? {
     switch verdict {
     case .opportunistic: CleartextPermit(reason: reason)
-    case .encrypt, .authenticate: nil
+    case .encrypt, .authenticate, .tryLater, .refuse: nil
     }
   }
 }

@@ -4,8 +4,9 @@ import OrderedCollections
 
 /// Which hosts take a domain's mail, in the order to try them, or why none does. Pure. Source: RFC 5321 §5.1, RFC 7505.
 enum ExchangerSelection: Hashable, Sendable {
-  /// Never empty; no host twice.
-  case hosts([ExchangerHost])
+  /// Never empty; no host twice. With the names that stand for the next hop: the domain, and where its CNAME leads
+  /// (RFC 7672 §3.2.2); and how many hosts there are beyond `maximumHosts`, of whose TLS nobody will know.
+  case hosts([ExchangerHost], names: [DomainName], leftOut: Int)
   case fault(DestinationFault)
 
   /// Of a domain's hosts, so many are looked at. The first would have to fail, all of them.
@@ -25,7 +26,8 @@ enum ExchangerSelection: Hashable, Sendable {
     case .none(let security):
       // RFC 5321 §5.1: a domain without MX records is its own mail host, with preference 0.
       guard !own.contains(domain) else { return .fault(.onlyOurselves(domain)) }
-      return .hosts([ExchangerHost(name: .name(domain), preference: 0, isImplicit: true, security: security)])
+      let host = ExchangerHost(name: .name(domain), preference: 0, isImplicit: true, security: security)
+      return .hosts([host], names: [domain], leftOut: 0)
     case .noSuchName: return .fault(.noSuchDomain(domain))
     case .failed(let reason): return .fault(.lookupFailed(domain, reason: reason))
     case .bogus(let reason): return .fault(.bogus(domain, reason: reason))
@@ -59,7 +61,9 @@ enum ExchangerSelection: Hashable, Sendable {
     // Shuffled first: the sort keeps the order of equals.
     hosts.shuffle(using: &generator)
     hosts.sort { $0.preference < $1.preference }
-    return .hosts(Array(hosts.prefix(maximumHosts)))
+    let names = set.canonicalName == domain ? [domain] : [domain, set.canonicalName]
+    return .hosts(
+      Array(hosts.prefix(maximumHosts)), names: names, leftOut: max(0, hosts.count - maximumHosts))
   }
 }
 

@@ -29,6 +29,7 @@ final class IntakeSink: BodySink {
   private var messageID: String?
   /// Kept where a report is to be made of the message.
   private var header: ByteBuffer?
+  private var wish = TLSWish.unstated
   private var content = PassingContent()
   private var octetsTaken = 0
 
@@ -137,6 +138,7 @@ final class IntakeSink: BodySink {
       }
       stage = .body
       self.findings = findings
+      wish = TLSWish(requiresTLS: transaction.parameters.requiresTLS, header: header)
       messageID = header.value(of: "message-id") ?? added.first { $0.name.lowercased() == "message-id" }?.value
       prefix = received.bytes
       for field in added { field.write(into: &prefix) }
@@ -170,7 +172,8 @@ final class IntakeSink: BodySink {
     var generator = RandomSourceGenerator(intake.random)
     return IntakeFacts(
       role: IntakeRole(session.role), reversePath: transaction.reversePath,
-      usesSMTPUTF8: transaction.parameters.usesSMTPUTF8, now: receivedAt,
+      usesSMTPUTF8: transaction.parameters.usesSMTPUTF8, requiresTLS: transaction.parameters.requiresTLS,
+      now: receivedAt,
       freshMessageID: MessageID.make(at: reception.hostName, using: &generator))
   }
 
@@ -249,7 +252,7 @@ final class IntakeSink: BodySink {
       // 8BITMIME, and seven that were declared as eight need nothing (RFC 6152 §3).
       body: content.isEightBit ? .eightBitMIME : .sevenBit, usesSMTPUTF8: needsSMTPUTF8(for: recipients),
       envelopeID: transaction.parameters.envelopeID,
-      reportContent: transaction.parameters.deliveryReportContent, account: user?.name.description,
+      reportContent: transaction.parameters.deliveryReportContent, tlsWish: wish, account: user?.name.description,
       tenant: user?.tenant, priority: user?.priority ?? .normal, receivedAt: receivedAt,
       expiresAt: receivedAt + reception.giveUpAfter, prefix: prefix)
   }

@@ -14,8 +14,8 @@ struct AttemptJudgement {
   var verdict = DueWindow.Verdict.nothing
   /// When a recipient of this attempt is due again, the earliest.
   var nextDue: UTCInstant?
-  /// The first outcome that an operator must look at.
-  var alarm: (outcome: Outcome, text: String)?
+  /// The first outcome that an operator must look at, and what can be done where a mail host wasn't safe enough.
+  var alarm: (outcome: Outcome, text: String, remedy: String)?
 }
 
 /// An attempt as it was made.
@@ -99,11 +99,11 @@ extension Attempt {
       judgement.events.append(event(.held, recipient, result: text))
       return
     }
-    let outcome = OutcomeTable.decide(fault, of: origin)
+    let outcome = OutcomeTable.decide(fault, of: origin).asked(by: message.message.tlsWish, of: origin)
     // A stop of ours is not the peer's refusal: the recipient stands where it stood.
     if wasCancelled, outcome.action == .retry { return }
-    judgement.note(outcome, fault)
-    let text = words(for: fault)
+    judgement.note(outcome, fault, remedy: remedy(for: fault, recipient))
+    let text = words(for: fault, recipient)
     let isExpired = startedAt >= message.message.expiresAt
     if OutcomeTable.limitsRecipients(fault, of: origin), someWereTaken {
       // RFC 5321 §4.5.3.1.10: the rest go in a transaction of their own, now. Each takes some, so it ends.
@@ -119,15 +119,16 @@ extension Attempt {
   private func fail(
     _ recipient: QueuedRecipient, _ fault: DeliveryFault, _ outcome: Outcome, in judgement: inout AttemptJudgement
   ) {
-    let text = words(for: fault)
+    let text = words(for: fault, recipient)
     judgement.changes.append(change(of: recipient, to: .failed, due: endedAt, result: text))
     judgement.events.append(event(.failed, recipient, result: text, outcome: outcome))
     // RFC 3463 §3.5 asks for the cause rather than for "expired" (X.4.7).
     let explanation =
-      outcome.action == .retry
-      ? "\(outcome.reason.explanation) It was tried until it expired." : outcome.reason.explanation
+      explanation(of: outcome, fault, recipient)
+      + (outcome.action == .retry ? " It was tried until it expired." : "")
     tell(
-      .failed, recipient, status: outcome.status, fault: fault, explanation: explanation,
+      .failed, recipient, status: outcome.lastStatus(for: message.message.tlsWish), fault: fault,
+      explanation: explanation,
       isOurs: outcome.isOurs(origin), in: &judgement)
   }
 
@@ -137,21 +138,23 @@ extension Attempt {
   ) {
     let envelope = message.message
     let attempts = recipient.attempts + 1
-    var due = endedAt + options.schedule.delay(afterAttempts: attempts, using: &random)
+    let schedule = outcome.reason == .insecure ? options.policySchedule : options.schedule
+    var due = endedAt + schedule.delay(afterAttempts: attempts, using: &random)
     // The last attempt begins at the expiry, not an interval behind it.
     if endedAt < envelope.expiresAt { due = min(due, envelope.expiresAt) }
     let isOld = endedAt - envelope.receivedAt >= options.delayReportAfter
     let isDelay =
       isOld && canReport && !recipient.delayReported
       && Telling.audience(of: .delayed, for: recipient.recipient, of: envelope) == .sender
-    let text = words(for: fault)
+    let text = words(for: fault, recipient)
     judgement.changes.append(
       change(of: recipient, to: .queued, due: due, result: text, isDelayReported: isDelay))
     judgement.events.append(event(.deferred, recipient, result: text, outcome: outcome, due: due))
     guard isDelay else { return }
     judgement.events.append(event(.delayReported, recipient, result: text))
     tell(
-      .delayed, recipient, status: outcome.status, fault: fault, explanation: outcome.reason.explanation,
+      .delayed, recipient, status: outcome.status, fault: fault,
+      explanation: explanation(of: outcome, fault, recipient),
       in: &judgement)
   }
 
@@ -175,7 +178,10 @@ extension Attempt {
     // RFC 3464 §2.3.5: Remote-MTA only where a server was met.
     if let fault, fault.metAServer { told.remoteHost = place.nameForReports }
     if case .reply(let reply)? = fault?.cause { told.remoteReply = reply.description }
-    if action == .relayed { told.remoteHost = place.nameForReports }
+    if action == .relayed {
+      told.remoteHost = place.nameForReports
+      told.channel = place.evidence.map { _ in place.summaryForReports }
+    }
     judgement.tellings.append(Telling(audience: audience, action: action, recipient: told))
   }
 
@@ -192,10 +198,31 @@ extension Attempt {
         startedAt: startedAt, endedAt: endedAt, host: place.host, result: recorded(text), tls: place.channel))
   }
 
-  /// What failed, and where a channel wasn't safe enough, who asked for more.
-  private func words(for fault: DeliveryFault) -> String {
-    guard case .security = fault.cause, let demand = result.demand else { return fault.description }
-    return "\(fault); \(demand)"
+  /// What failed, and where a channel wasn't safe enough, who asked for more and how likely somebody is in the way.
+  private func words(for fault: DeliveryFault, _ recipient: QueuedRecipient) -> String {
+    let place = result.place(of: recipient.number)
+    guard let reading = place.reading(of: fault), let demand = place.policy?.demand else { return fault.description }
+    return "\(fault); \(demand); \(reading.likelihood.words)"
+  }
+
+  /// What the sender is told, and where the recipient's domain can mend it, its postmaster.
+  private func explanation(of outcome: Outcome, _ fault: DeliveryFault, _ recipient: QueuedRecipient) -> String {
+    let place = result.place(of: recipient.number)
+    guard let reading = place.reading(of: fault), let demands = place.policy?.demandsForReports, !demands.isEmpty else {
+      return outcome.reason.explanation
+    }
+    return
+      "\(outcome.reason.explanation) What was asked: \(demands.joined(separator: "; ")). What was met at \(place.host): \(fault). "
+      + "\(reading.grounds) The postmaster of \(recipient.recipient.address.domain) can mend it: \(reading.remedy)"
+  }
+
+  /// What an operator can do. The floor is named where lowering it would help: what the recipient's domain publishes
+  /// holds beside it.
+  private func remedy(for fault: DeliveryFault, _ recipient: QueuedRecipient) -> String {
+    let place = result.place(of: recipient.number)
+    let lowering = place.policy?.dependsOnFloor == true
+    return (lowering ? "lower the domain's floor if mail may go there less safely, or " : "")
+      + "have the other side mend it" + (place.reading(of: fault).map { ": \($0.remedy)" } ?? "")
   }
 
   /// What a record says: the last word, and which hosts had failed before.
@@ -219,6 +246,7 @@ extension Attempt {
       .init("age-seconds", .number(Int((endedAt - message.message.receivedAt).nanoseconds / 1_000_000_000))),
       .init("result", .text(recorded(text))),
     ]
+    fields += place.evidenceFields
     if let outcome {
       fields.append(.init("status", .text(outcome.status.description)))
       fields.append(.init("reason", .text(outcome.reason.rawValue)))
@@ -230,12 +258,12 @@ extension Attempt {
 }
 
 extension AttemptJudgement {
-  fileprivate mutating func note(_ outcome: Outcome, _ fault: DeliveryFault) {
+  fileprivate mutating func note(_ outcome: Outcome, _ fault: DeliveryFault, remedy: String) {
     if outcome.scope.holdsBackRoute {
       verdict = .failed
     } else if verdict == .nothing, fault.metAServer {
       verdict = .answered
     }
-    if outcome.needsOperator, alarm == nil { alarm = (outcome, fault.description) }
+    if outcome.needsOperator, alarm == nil { alarm = (outcome, fault.description, remedy) }
   }
 }

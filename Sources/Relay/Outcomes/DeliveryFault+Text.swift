@@ -16,6 +16,7 @@ extension DeliveryFault: CustomStringConvertible {
     case .unsupported(let status, let text): "\(status) not supported there: \(text)"
     case .local(let text): "here: \(text)"
     case .destination(let fault): fault.description
+    case .policy(let fault): "TLS policy: \(fault)"
     }
   }
 
@@ -29,7 +30,7 @@ extension DeliveryFault: CustomStringConvertible {
     switch cause {
     case .reply, .security, .protocolViolation, .unsupported: true
     case .transport: stage != .connect
-    case .local, .destination: false
+    case .local, .destination, .policy: false
     }
   }
 }

@@ -20,11 +20,16 @@ public enum DestinationFault: Hashable, Sendable, CustomStringConvertible {
   case bogus(DomainName, reason: String)
 
   /// Nobody could say, or nobody may be believed: the host may well be there.
-  var isUncertain: Bool {
+  public var isUncertain: Bool {
     switch self {
     case .lookupFailed, .bogus: true
     case .noSuchDomain, .noMailHost, .takesNoMail, .onlyOurselves, .noUsableHost, .noAddress: false
     }
+  }
+
+  /// The message is returned for it at the first attempt, and doesn't wait.
+  public var isForGood: Bool {
+    OutcomeTable.decide(DeliveryFault(stage: .lookup, cause: .destination(self)), of: .exchanger).action == .bounce
   }
 
   public var description: String {

@@ -28,6 +28,22 @@ public struct Outcome: Hashable, Sendable {
     }
   }
 
+  /// As it counts where a sender's wish may have asked for more than anybody else. Of MX hosts it then says nothing of
+  /// other mail: no route rests and no operator is called for what one message wants. A configured host has to prove
+  /// itself whatever is wished.
+  func asked(by wish: TLSWish, of origin: HostOrigin) -> Outcome {
+    switch (origin, wish, reason) {
+    case (.exchanger, .required, .insecure): Outcome(.message, action, status, reason)
+    case (_, _, _): self
+    }
+  }
+
+  /// The code by which a sender hears that it was given up.
+  func lastStatus(for wish: TLSWish) -> EnhancedStatusCode {
+    // RFC 8689 §4.2.1, §4.2.2. It was tried until it expired: who strips STARTTLS must not make mail bounce at once.
+    wish != .unstated && reason == .insecure ? .encryptionNeeded : status
+  }
+
   /// What the fault speaks for. Of these, `host` and `destination` hold back the route's other mail for a while.
   public enum Scope: String, Hashable, Sendable, CaseIterable {
     case recipient, message
@@ -70,6 +86,7 @@ public struct Outcome: Hashable, Sendable {
     case unreachable = "unreachable"
     case connectionLost = "connection-lost"
     case insecure = "insecure"
+    case senderAsksForMore = "sender-asks-for-more"
     case protocolViolation = "protocol-violation"
     case unsupported = "unsupported"
     case local = "local"
@@ -98,7 +115,8 @@ public struct Outcome: Hashable, Sendable {
       case .deferred: "The server cannot take the message at present."
       case .unreachable: "No connection to the server could be made."
       case .connectionLost: "The connection was lost before the server had taken the message."
-      case .insecure: "No connection as safe as this mail system demands could be had."
+      case .insecure: "No connection as safe as is asked for could be had."
+      case .senderAsksForMore: "The sender asked for more safety on the way (REQUIRETLS) than the server offers."
       case .protocolViolation: "The server does not keep to the protocol."
       case .unsupported: "The server lacks what this message needs."
       case .local: "This mail system has a fault of its own; its operator has been told."

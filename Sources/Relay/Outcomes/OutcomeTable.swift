@@ -1,6 +1,7 @@
 internal import MailSyntax
 internal import SMTPGrammar
 internal import SMTPSessions
+internal import TransportSecurity
 
 /// Decides what every failed delivery comes to: stage × reply × enhanced code. Pure. Documentation/Outcomes.md gives the
 /// reasons; Tests/Corpus/outcomes/table.txt enumerates the combinations for a person to read.
@@ -26,6 +27,10 @@ public enum OutcomeTable {
       let detail: UInt16 = stage == .handshake ? 5 : 4
       return Outcome(
         .host, .retry, EnhancedStatusCode(.persistentTransient, 7, detail), .insecure, needsOperator: true)
+    case .protocolViolation where stage == .startTLS || stage == .handshake:
+      // Bytes in clear behind the answer to STARTTLS: somebody puts them there, or something is badly broken.
+      return Outcome(
+        .host, .retry, EnhancedStatusCode(.persistentTransient, 7, 5), .insecure, needsOperator: true)
     case .protocolViolation:
       return Outcome(
         stage.widestScope, .retry, EnhancedStatusCode(.persistentTransient, 5, 0), .protocolViolation)
@@ -36,7 +41,20 @@ public enum OutcomeTable {
       return local(at: stage)
     case .destination(let fault):
       return decide(fault)
+    case .policy(let fault):
+      return decide(fault)
     }
+  }
+
+  /// RFC 8461 §5, RFC 7672 §2.2: a policy that isn't met is a reason to wait. What the sender alone asks for is an answer
+  /// to the sender (RFC 8689 §4.2.1), and concerns no other message.
+  private static func decide(_ fault: PolicyFault) -> Outcome {
+    guard !fault.isForGood else {
+      return Outcome(.message, .bounce, EnhancedStatusCode(.permanent, 7, 10), .senderAsksForMore)
+    }
+    let status = EnhancedStatusCode(.persistentTransient, 7, 5)
+    return fault.rule == .sender
+      ? Outcome(.message, .retry, status, .insecure) : Outcome(.host, .retry, status, .insecure, needsOperator: true)
   }
 
   /// What the DNS says for sure is the domain's last word (RFC 5321 §5.1); what nobody can say for now is asked again.

@@ -77,8 +77,8 @@ struct ReportComposer {
     let envelope = NewMessage(
       id: QueueID(acceptedAt: now, random: random.next()), reversePath: .null,
       recipients: targets.map { NewRecipient(address: $0.address, route: $0.route) },
-      body: rendered.isEightBit ? .eightBitMIME : .sevenBit, usesSMTPUTF8: rendered.usesSMTPUTF8, receivedAt: now,
-      expiresAt: now + giveUpAfter, prefix: ByteBuffer())
+      body: rendered.isEightBit ? .eightBitMIME : .sevenBit, usesSMTPUTF8: rendered.usesSMTPUTF8,
+      tlsWish: wish(afterThatOf: message), receivedAt: now, expiresAt: now + giveUpAfter, prefix: ByteBuffer())
     try await add(
       rendered.bytes, envelope, into: &composed,
       .reported(action, of: message.id, as: envelope.id, to: reader, recipients: recipients.count))
@@ -93,13 +93,22 @@ struct ReportComposer {
       let text = DeliveryReport.inSevenBits(try await stored(message))
     else { return false }
     var envelope = NewMessage(
-      id: QueueID(acceptedAt: now, random: random.next()), reversePath: .null, recipients: [], receivedAt: now,
-      expiresAt: now + giveUpAfter, prefix: ByteBuffer())
+      id: QueueID(acceptedAt: now, random: random.next()), reversePath: .null, recipients: [],
+      tlsWish: wish(afterThatOf: message), receivedAt: now, expiresAt: now + giveUpAfter, prefix: ByteBuffer())
     envelope.recipients = message.recipients.map(\.recipient).filter { readers.contains($0.address) }
     try await add(
       text, envelope, into: &composed,
       .reported(.failed, of: message.id, as: envelope.id, to: reader, recipients: readers.count))
     return true
+  }
+
+  /// RFC 8689 §5: what a report shows of a message is guarded as the message was. That nobody need guard it is said of
+  /// the message alone.
+  private func wish(afterThatOf message: QueuedMessage) -> TLSWish {
+    switch message.message.tlsWish {
+    case .required: .required
+    case .unstated, .notRequired: .unstated
+    }
   }
 
   private func add(
@@ -163,6 +172,8 @@ struct ReportComposer {
     }
     let isFull =
       action == .failed && message.message.reportContent == .full
+      // RFC 8689 §5: whatever RET said. The report may go further than the message would have.
+      && message.message.tlsWish != .required
       && message.size.bytes <= DeliveryReport.maximumReturnedOctets
     var chunks = [message.message.prefix]
     var tail = Array(message.message.prefix.readableBytesView.suffix(3))

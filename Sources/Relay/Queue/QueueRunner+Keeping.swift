@@ -113,7 +113,7 @@ extension QueueRunner {
       fields += [.init("what", .text("stored-body-damaged")), .init("reason", .text("the message is held"))]
       return MailEvent(.alarm, fields)
     }
-    guard let (outcome, text) = judgement.alarm else { return nil }
+    guard let (outcome, text, mending) = judgement.alarm else { return nil }
     if outcome.scope.holdsBackRoute {
       guard withState({ $0.window.isOpen(route, generation: generation) }) else { return nil }
     }
@@ -122,7 +122,7 @@ extension QueueRunner {
       // It stands until mail of the route goes, or none waits for it any more: until then nothing mends it by itself.
       let remedy =
         switch attempt.origin {
-        case .exchanger: "have the other side mend it, or lower the domain's floor if mail may go there less safely"
+        case .exchanger: mending
         case .configured: "have the server's certificate mended, or name its authority in tls.trust_roots"
         }
       fields += [.init("remedy", .text(remedy)), .init("until-cleared", .flag(true))]

@@ -18,7 +18,7 @@ public final class QueueRunner: Sendable {
   /// For what the store has no room for; everything else goes by its outbox.
   let events: any EventSink
   /// An outcome and an operator's word about one message come one behind the other.
-  let turns = MessageTurns()
+  let turns = Turns<QueueID>()
   private let state: Mutex<State>
   private let wake = Signal()
 

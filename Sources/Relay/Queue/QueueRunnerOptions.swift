@@ -7,6 +7,8 @@ extension QueueRunner {
     /// The name this system reports under: Reporting-MTA of RFC 3464 §2.2.2.
     public var hostName: DomainName
     public var schedule: RetrySchedule
+    /// For mail that waits because no channel is as safe as is asked for: whoever mends that shouldn't wait long.
+    public var policySchedule = RetrySchedule.untilMended
     /// How long a report of ours is tried; other messages carry their own expiry.
     public var giveUpAfter: Duration = .seconds(5 * 86_400)
     /// The age at which a sender hears that a message is delayed, once.

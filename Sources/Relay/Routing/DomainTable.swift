@@ -17,6 +17,16 @@ public struct DomainTable<Value: Hashable & Sendable>: Hashable, Sendable {
   /// `example.org`, or `.example.org` for all below.
   public func match(_ domain: DomainName) -> (value: Value, rule: String)? {
     if let value = own[domain] { return (value, "\(domain)") }
+    return matchAbove(domain)
+  }
+
+  /// What holds for the domains below this one that have no value of their own, nor any between.
+  public func matchBelow(_ domain: DomainName) -> (value: Value, rule: String)? {
+    if let value = below[domain] { return (value, ".\(domain)") }
+    return matchAbove(domain)
+  }
+
+  private func matchAbove(_ domain: DomainName) -> (value: Value, rule: String)? {
     guard !below.isEmpty else { return nil }
     var rest = domain.folded[...]
     while let dot = rest.firstIndex(of: ".") {
@@ -26,11 +36,25 @@ public struct DomainTable<Value: Hashable & Sendable>: Hashable, Sendable {
     return nil
   }
 
-  /// The same table with every name in its one form, for look-ups by such.
+  /// Every value of a domain below this one, or of all below such a one, by the rules' names.
+  public func rules(below domain: DomainName) -> [(value: Value, rule: String)] {
+    let end = "." + domain.folded
+    let found =
+      own.filter { $0.key.folded.hasSuffix(end) }.map { (value: $0.value, rule: "\($0.key)") }
+      + below.filter { $0.key.folded.hasSuffix(end) }.map { (value: $0.value, rule: ".\($0.key)") }
+    return found.sorted { $0.rule < $1.rule }
+  }
+
+  /// The same table with every name in its one form, for look-ups by such. Of two spellings of one name that in its own
+  /// letters counts.
   public func spelled(by converter: any IDNAConverter) -> DomainTable {
     var table = DomainTable()
-    for (name, value) in own { table.own[converter.canonicalForm(of: name)] = value }
-    for (name, value) in below { table.below[converter.canonicalForm(of: name)] = value }
+    for (name, value) in own.sorted(by: { $0.key.folded < $1.key.folded }) {
+      table.own[converter.canonicalForm(of: name)] = value
+    }
+    for (name, value) in below.sorted(by: { $0.key.folded < $1.key.folded }) {
+      table.below[converter.canonicalForm(of: name)] = value
+    }
     return table
   }
 

@@ -78,10 +78,10 @@ final class ClientConnection: WireDelegate {
     }
     self.proof = proof
     note("TLS: \(proof.facts.version) \(proof.facts.cipherSuite)\(proof.facts.group.map { " \($0)" } ?? "")")
-    guard let (hostName, demand) = plan.security.peer else {
+    guard let peer = plan.security.peer else {
       return fail(DialogueFault(.handshake, .protocolViolation("a handshake that nobody asked for")))
     }
-    guard isProven(hostName, demand, by: proof) else { return refuseUnproven(hostName) }
+    if let fault = peer.fault(with: proof.facts.peerCertificate) { return refuseUnproven(fault) }
     if plan.security.goal == nil {
       var session = EncryptedClientSession(
         proof: proof, identity: identity, dialect: plan.dialect, opening: .withGreeting)
@@ -179,8 +179,8 @@ final class ClientConnection: WireDelegate {
   }
 
   private func beginHandshake() {
-    guard let (hostName, demand) = plan.security.peer else { return }
-    wire?.startTLS(.client(hostName: hostName, demand: demand))
+    guard let peer = plan.security.peer else { return }
+    wire?.startTLS(.client(peer))
   }
 
   private func write(_ output: ClientOutput) {
@@ -287,16 +287,9 @@ final class ClientConnection: WireDelegate {
     }
   }
 
-  private func isProven(_ hostName: String, _ demand: CertificateDemand, by proof: TLSProof) -> Bool {
-    switch demand {
-    case .recorded: true
-    case .verified: proof.verifiedPeer?.hostName.lowercasedASCII() == hostName.lowercasedASCII()
-    }
-  }
-
   /// RFC 3207 §4.1: right behind the handshake each side asks whether this is safe enough. It isn't.
-  private func refuseUnproven(_ hostName: String) {
-    settle(DialogueFault(.handshake, .security(.unproven(hostName: hostName))))
+  private func refuseUnproven(_ fault: CertificateFault) {
+    settle(DialogueFault(.handshake, .security(.certificate(fault))))
     shut()
   }
 

@@ -1,17 +1,31 @@
 public import MailSyntax
 public import SASLMechanisms
+public import TransportSecurity
 
 /// How a client connection is to be made and kept: who we are, how safe the channel must be, and as whom we log in.
 public struct ClientPlan: Sendable {
   public enum Security: Hashable, Sendable {
     /// TLS from the first byte (RFC 8314 §3.3).
-    case implicitTLS(hostName: String, demand: CertificateDemand)
+    case implicitTLS(ExpectedPeer)
     /// STARTTLS or nothing (RFC 3207).
-    case startTLS(hostName: String, demand: CertificateDemand)
-    /// STARTTLS where it is offered, whatever the certificate, which is judged and recorded. Once it was offered there is
-    /// TLS or a fault; where it wasn't, the permit lets mail go in clear on the same connection.
-    case opportunisticStartTLS(hostName: String, ifNotOffered: CleartextPermit)
+    case startTLS(ExpectedPeer)
+    /// STARTTLS where it is offered, with the certificate as the peer is expected. Once it was offered there is TLS or a
+    /// fault; where it wasn't, the permit lets mail go in clear on the same connection.
+    case opportunisticStartTLS(ExpectedPeer, ifNotOffered: CleartextPermit)
     case cleartext(CleartextPermit)
+
+    /// A peer by its name alone.
+    public static func implicitTLS(hostName: String, demand: CertificateDemand) -> Security {
+      .implicitTLS(ExpectedPeer(hostName: hostName, demand: demand))
+    }
+    /// A peer by its name alone.
+    public static func startTLS(hostName: String, demand: CertificateDemand) -> Security {
+      .startTLS(ExpectedPeer(hostName: hostName, demand: demand))
+    }
+    /// A peer by its name alone, whatever its certificate.
+    public static func opportunisticStartTLS(hostName: String, ifNotOffered permit: CleartextPermit) -> Security {
+      .opportunisticStartTLS(ExpectedPeer(hostName: hostName, demand: .recorded), ifNotOffered: permit)
+    }
   }
 
   /// A credential and what its exchange needs beside it. It is used only inside TLS with a proven peer (Law 3).
@@ -82,10 +96,9 @@ extension ClientPlan.Security {
   }
 
   /// Whom the handshake is to meet, and how surely; nil where there is to be none.
-  var peer: (hostName: String, demand: CertificateDemand)? {
+  var peer: ExpectedPeer? {
     switch self {
-    case .implicitTLS(let hostName, let demand), .startTLS(let hostName, let demand): (hostName, demand)
-    case .opportunisticStartTLS(let hostName, _): (hostName, .recorded)
+    case .implicitTLS(let peer), .startTLS(let peer), .opportunisticStartTLS(let peer, _): peer
     case .cleartext: nil
     }
   }

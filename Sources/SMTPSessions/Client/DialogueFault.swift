@@ -59,13 +59,24 @@ public struct DialogueFault: Error, Hashable, Sendable, CustomStringConvertible 
     switch cause {
     case .security(let fault):
       switch fault {
-      case .refused, .handshake, .obsoleteTLS, .certificate, .unproven: true
+      case .refused, .handshake, .obsoleteTLS, .certificate: true
       case .notOffered, .refusedBeforeTLS, .noProvenPeer, .noMechanism, .unprovenSuccess, .authentication, .noPermit:
         false
       }
     case .transport: (stage == .startTLS || stage == .handshake) && cause != .cancelled
     case .reply, .protocolViolation, .unsupported, .local: false
     }
+  }
+
+  /// STARTTLS was offered, and what came of it fits no server: somebody may have put it there (CVE-2011-0411).
+  public var brokeProtocolAtTLS: Bool {
+    guard case .protocolViolation = cause else { return false }
+    return stage == .startTLS || stage == .handshake
+  }
+
+  /// There was TLS, and what the server presented in it doesn't prove it.
+  public var isRefusedCertificate: Bool {
+    if case .security(.certificate) = cause { true } else { false }
   }
 
   public var description: String {

@@ -13,10 +13,8 @@ public enum SecurityFault: Error, Hashable, Sendable, CustomStringConvertible {
   case handshake(String)
   /// The server's best is TLS 1.1 (RFC 8996 §5).
   case obsoleteTLS
-  /// The certificate was refused amid the handshake.
+  /// What was presented doesn't prove the host that was to be met, as it was demanded.
   case certificate(CertificateFault)
-  /// The handshake ended well, and its certificate doesn't prove the host that was to be met.
-  case unproven(hostName: String)
   /// A credential waits for a peer whose name is proven (Law 3).
   case noProvenPeer
   /// None of the server's mechanisms fits the credential.
@@ -36,7 +34,6 @@ public enum SecurityFault: Error, Hashable, Sendable, CustomStringConvertible {
     case .handshake(let reason): "the TLS handshake failed: \(reason)"
     case .obsoleteTLS: "the server speaks TLS 1.1 at most"
     case .certificate(let fault): "the certificate doesn't prove the server: \(fault.explanation)"
-    case .unproven(let hostName): "the server's certificate doesn't prove that it is \(hostName)"
     case .noProvenPeer: "the server's certificate doesn't prove its name: no credential is sent"
     case .noMechanism: "the server offers no AUTH mechanism that fits the credential"
     case .unprovenSuccess(let reason): "the server claims success without proof: \(reason)"
@@ -53,6 +50,7 @@ extension CertificateFault {
       "it is for \(presented.joined(separator: ", ")), not for \(expected)"
     case .expired: "it has expired"
     case .notTrusted(let reason): reason
+    case .tlsaMismatch(let reason, _): "DANE: \(reason)"
     }
   }
 }

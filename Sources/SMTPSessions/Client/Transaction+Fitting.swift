@@ -46,13 +46,7 @@ extension Transaction {
           EnhancedStatusCode(.permanent, 6, 3), "the message has 8-bit content and the server lacks 8BITMIME"))
     }
     if needed.body == .sevenBit { needed.body = nil }
-    if needed.requiresTLS, !(fit.isEncrypted && offered.offersRequireTLS) {
-      // RFC 8689 §4.2.1.
-      throw DialogueFault(
-        .mail,
-        .unsupported(
-          EnhancedStatusCode(.permanent, 7, 30), "the message requires TLS and the server lacks REQUIRETLS"))
-    }
+    if needed.requiresTLS { needed.requiresTLS = try asksForTLS(of: fit) }
     // RFC 4954 §5: only for a server that knows who we are.
     if !(fit.isAuthenticated && !offered.mechanisms.isEmpty) { needed.authenticatedSender = nil }
     if !offered.offersDeliveryStatusNotifications {
@@ -65,6 +59,20 @@ extension Transaction {
       offered.offersDeliveryStatusNotifications
       ? recipients : recipients.map { Recipient(path: $0.path, parameters: RecipientParameters()) }
     return fitted
+  }
+
+  /// Whether MAIL says REQUIRETLS to this server. RFC 8689 §2, §4.2.1.
+  private func asksForTLS(of fit: TransactionFit) throws(DialogueFault) -> Bool {
+    guard fit.isEncrypted else {
+      throw DialogueFault(.mail, .unsupported(.encryptionNeeded, "the message requires TLS and the channel has none"))
+    }
+    guard !fit.capabilities.offersRequireTLS else { return true }
+    switch withoutRequireTLS {
+    case .message: return false
+    case .nothing:
+      throw DialogueFault(
+        .mail, .unsupported(.requireTLSNeeded, "the message requires TLS and the server lacks REQUIRETLS"))
+    }
   }
 
   private var carriesNonASCII: Bool {

@@ -44,8 +44,18 @@ public struct Transaction: Hashable, Sendable {
   public let reversePath: ReversePath
   public let parameters: MailParameters
   public var recipients: [Recipient] = []
+  /// From a client: what `parameters.requiresTLS` comes to where the server doesn't offer REQUIRETLS.
+  public var withoutRequireTLS = WithoutRequireTLS.nothing
   /// A client asks whether the recipients would be taken, and sends no message.
   public var isProbe = false
+
+  /// What is sent to a server inside TLS that doesn't promise to pass REQUIRETLS on. In clear it is always nothing.
+  public enum WithoutRequireTLS: Hashable, Sendable {
+    /// RFC 8689 §4.2.1.
+    case nothing
+    /// The message, without the parameter: for one that has no sender (RFC 8689 §5).
+    case message
+  }
 
   public struct Recipient: Hashable, Sendable {
     public let path: ForwardPath

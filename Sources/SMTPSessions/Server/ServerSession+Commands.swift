@@ -92,6 +92,8 @@ extension ServerSession {
     ]
     // RFC 3207 §4.2: not once TLS is active.
     if facts.tls == nil && settings.offersSTARTTLS { keywords.append(.startTLS) }
+    // RFC 8689 §2: what came in clear can't be asked to go by TLS all the way.
+    if facts.tls != nil { keywords.append(.requireTLS) }
     if let authentication { keywords.append(.authentication(authentication.mechanisms.map(\.rawValue))) }
     return keywords
   }
@@ -99,8 +101,10 @@ extension ServerSession {
   /// The same as the parser sees it: a parameter of what isn't offered to this client is unknown (RFC 5321 §4.1.1.11).
   private var extensions: ExtensionSet {
     guard facts.isExtended else { return [] }
-    let always: ExtensionSet = [.size, .eightBitMIME, .smtpUTF8, .deliveryStatusNotifications]
-    return authentication == nil ? always : always.union(.authentication)
+    var offered: ExtensionSet = [.size, .eightBitMIME, .smtpUTF8, .deliveryStatusNotifications]
+    if facts.tls != nil { offered.insert(.requireTLS) }
+    if authentication != nil { offered.insert(.authentication) }
+    return offered
   }
 
   private mutating func startTLS(behind rest: ByteBuffer) -> ServerAction {

@@ -11,8 +11,10 @@ final class ExchangerVisit: @unchecked Sendable {
   let id: QueueID
   let domain: DomainName?
   let isReport: Bool
-  /// Whose addresses were asked for.
-  private(set) var lookedUp: Set<DomainName> = []
+  let begun: Uptime
+  private let clock: VirtualClock
+  /// Whose addresses were asked for, and when last.
+  private var lookUps: [DomainName: Moment] = [:]
   /// Dialled, spoken to on a connection that was kept, or looked up in vain.
   private(set) var met: Set<DomainName> = []
   /// Where STARTTLS was said.
@@ -21,7 +23,9 @@ final class ExchangerVisit: @unchecked Sendable {
   private(set) var hadTLS = false
   private var emptyAnswers: [DomainName: Int] = [:]
 
-  init(_ job: DeliveryJob) {
+  init(_ job: DeliveryJob, by clock: VirtualClock) {
+    begun = clock.uptime
+    self.clock = clock
     id = job.message.id
     domain = job.recipients.first?.recipient.address.domain.name
     isReport = job.message.message.reversePath == .null
@@ -30,11 +34,21 @@ final class ExchangerVisit: @unchecked Sendable {
   func meets(_ host: DomainName) { met.insert(host) }
   func asksForTLS(at host: DomainName) { askedForTLS.insert(host) }
   func hasTLS() { hadTLS = true }
-  func looksUp(_ host: DomainName) { lookedUp.insert(host) }
+  func looksUp(_ host: DomainName) { lookUps[host] = Moment(of: clock) }
+  /// Nil where its addresses weren't asked for.
+  func lookUp(of host: DomainName) -> Moment? { lookUps[host] }
   /// In neither family: then there is nobody to dial.
   func hasNoAddress(_ host: DomainName) {
     emptyAnswers[host, default: 0] += 1
     if emptyAnswers[host] == AddressFamilies.count { met.insert(host) }
+  }
+
+  /// By both clocks.
+  struct Moment {
+    let uptime: Uptime
+    let now: UTCInstant
+
+    init(of clock: VirtualClock) { (uptime, now) = (clock.uptime, clock.now) }
   }
 
   private enum AddressFamilies { static let count = 2 }
@@ -43,6 +57,8 @@ final class ExchangerVisit: @unchecked Sendable {
 /// The deliveries under way. Touched on the world's thread alone.
 final class ExchangerVisits: @unchecked Sendable {
   private var open: [ExchangerVisit] = []
+  /// Looked up only.
+  private var latest: [QueueID: [DomainName: ExchangerVisit]] = [:]
   /// What hosts said in clear that they offer, by the host; nil where HELO was answered. A client that knows it from a kept connection passes the
   /// host over without a word where that is too little for the message.
   private var offersInClear: [DomainName: [HostOffers?]] = [:]
@@ -52,14 +68,20 @@ final class ExchangerVisits: @unchecked Sendable {
     offersInClear[host]?.contains { !($0?.suffice(for: envelope) ?? envelope.isPlain) } ?? false
   }
 
-  func begin(_ visit: ExchangerVisit) { open.append(visit) }
+  func begin(_ visit: ExchangerVisit) {
+    open.append(visit)
+    if let domain = visit.domain { latest[visit.id, default: [:]][domain] = visit }
+  }
+
+  /// The newest delivery of a message to a domain, over or not.
+  func newest(_ id: QueueID, to domain: DomainName) -> ExchangerVisit? { latest[id]?[domain] }
   func end(_ visit: ExchangerVisit) { open.removeAll { $0 === visit } }
 
   /// Who has said MAIL to a host: for a report, which bears no mark there, all that it may have been.
   func speaking(of id: QueueID?, at host: DomainName) -> [ExchangerVisit] {
     open.filter { visit in
       let mayBe = id.map { $0 == visit.id } ?? visit.isReport
-      return mayBe && visit.lookedUp.contains(host)
+      return mayBe && visit.lookUp(of: host) != nil
     }
   }
 
@@ -73,9 +95,10 @@ final class ExchangerVisits: @unchecked Sendable {
 struct VisitingDeliverer: Deliverer {
   let deliverer: ExchangerDeliverer
   let visits: ExchangerVisits
+  let clock: VirtualClock
 
   func deliver(_ job: DeliveryJob) async -> DeliveryResult {
-    let visit = ExchangerVisit(job)
+    let visit = ExchangerVisit(job, by: clock)
     visits.begin(visit)
     defer { visits.end(visit) }
     return await ExchangerVisit.$current.withValue(visit) { await deliverer.deliver(marked(job)) }

@@ -17,6 +17,11 @@ struct ForeignDomain: Sendable {
   let name: DomainName
   let mail: Mail
   var floor = TLSFloor.opportunistic
+  /// Its zone is: who its hosts are can be proven.
+  var isSigned = false
+  /// Its hosts have proven themselves for long.
+  var isSteady = false
+  var sts = Phases(always: STSPublication.none)
 
   /// The hosts that may see its mail (RFC 5321 §5.1): those better than ourselves, where we are among them.
   func hosts(own: DomainName) -> [DomainName] {

@@ -17,7 +17,7 @@ struct ForeignInternet: Sendable {
     self.own = own
     for (name, mood) in moods {
       let host = MailHost(
-        try DomainName("mx.\(name)"), at: try addresses(1, isDual: false), nature: .verified,
+        try DomainName("mx.\(name)"), at: try addresses(1, isDual: false), nature: .verified, key: newKey,
         moods: [(faultsEnd, mood)], faultsEnd: faultsEnd)
       host.takesAnyMail = true
       add(host)
@@ -42,17 +42,26 @@ struct ForeignInternet: Sendable {
     ]
     let pool = try (0..<10).map { try DomainName("h\($0).hosts.example") }
     for name in pool + [try DomainName("implicit.example")] {
-      add(
-        MailHost(
-          name, at: try addresses(1 + random.below(3), isDual: random.chance(40)), nature: random.pick(natures),
-          moods: moods(), faultsEnd: faultsEnd))
+      let key = newKey
+      let host = MailHost(
+        name, at: try addresses(1 + random.below(3), isDual: random.chance(40)), nature: random.pick(natures),
+        key: key, tlsa: random.chance(40) ? TLSAPublication.draw(for: key, from: now, to: faultsEnd, random) : nil,
+        moods: moods(), faultsEnd: faultsEnd)
+      host.servesDemandingDomain = host.tlsa?.last.records.isEmpty == false
+      add(host)
     }
+    let attackers = try MailHost(
+      DomainName(Attacker.hostName), at: addresses(1, isDual: false), nature: .verified, key: .attackers,
+      tlsa: Phases(always: TLSAPublication(records: [HostKey.attackers.record])), moods: [], faultsEnd: faultsEnd)
+    add(attackers)
     // Behind another name it is ourselves that answer.
     add(
       try MailHost(
         DomainName("mirror.hosts.example"), at: try addresses(1, isDual: false), greetingName: own, nature: .verified,
-        moods: [], faultsEnd: faultsEnd))
-    add(MailHost(own, at: try addresses(1, isDual: true), nature: .verified, moods: [], faultsEnd: faultsEnd))
+        key: newKey, moods: [], faultsEnd: faultsEnd))
+    add(
+      MailHost(
+        own, at: try addresses(1, isDual: true), nature: .verified, key: newKey, moods: [], faultsEnd: faultsEnd))
     for number in 0..<9 { add(try drawn("d\(number).example", from: pool, random)) }
     for name in ["away.example", "far.example", "shop.example"] { add(try drawn(name, from: pool, random)) }
     // What one domain demands holds on the connections of another, too: they share their hosts.
@@ -64,10 +73,22 @@ struct ForeignInternet: Sendable {
     add(ForeignDomain(name: try DomainName("null.example"), mail: .exchangers([.init(preference: 0, exchange: .null)])))
     try add("circle.example", [(10, own), (20, pool[random.below(10)])])
     try add("mirror.example", [(10, try DomainName("mirror.hosts.example"))])
-    for domain in domains.values where domain.floor != .opportunistic {
+    for domain in domains.values {
+      var domain = domain
+      // Another than its neighbour with the same hosts has, if any.
+      domain.isSigned = random.chance(40)
+      domain.isSteady = random.chance(10) && domain.hosts(own: own).contains { hosts[$0] != nil }
+      domain.sts = STSPublication.draw(for: domain.hosts(own: own), from: now, to: faultsEnd, random)
+      domains[domain.name] = domain
+      guard domain.floor != .opportunistic || domain.sts.last != .none || domain.isSteady else { continue }
       for host in domain.hosts(own: own) { hosts[host]?.servesDemandingDomain = true }
     }
   }
+
+  private var newKey: HostKey { HostKey(ofHost: hosts.count) }
+
+  /// A host of the attacker's, whatever the DNS is made to say.
+  var attackersHost: MailHost? { hosts.values.first { $0.key == .attackers } }
 
   func host(at address: IPAddress) -> MailHost? { hostsByAddress[address] }
 

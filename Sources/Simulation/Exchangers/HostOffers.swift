@@ -3,6 +3,8 @@ struct HostOffers: Sendable {
   /// The lines of EHLO's answer.
   let lines: [String]
   private let keywords: Set<String>
+  /// Inside TLS alone (RFC 8689 §2).
+  let offersRequireTLS: Bool
   let recipientMaximum: Int?
   /// Octets of a message: what SIZE says, and what it really takes, which may be less.
   let sizeOffered: Int?
@@ -14,6 +16,7 @@ struct HostOffers: Sendable {
     let all = ["PIPELINING", "8BITMIME", "SMTPUTF8", "SIZE", "DSN", "CHUNKING", "ENHANCEDSTATUSCODES"]
     let offered = all.filter { $0 == "8BITMIME" && takesAnyMail || random.chance(75) }
     keywords = Set(offered)
+    offersRequireTLS = random.chance(75)
     let limit = !takesAnyMail && random.chance(8) ? 300 + random.below(1_200) : 10_000_000
     sizeTaken = limit
     sizeOffered = keywords.contains("SIZE") ? (random.chance(70) ? limit : 10_000_000) : nil

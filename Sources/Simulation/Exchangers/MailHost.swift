@@ -61,9 +61,12 @@ final class MailHost: @unchecked Sendable {
   /// What it calls itself.
   let greetingName: DomainName
   private let nature: TLSConduct
+  let key: HostKey
+  /// What the DNS says of its keys; nil where its zone isn't signed, so that nothing of it can be proven.
+  private(set) var tlsa: Phases<TLSAPublication>?
   private let moods: [(until: Uptime, mood: HostMood)]
   private let faultsEnd: Uptime
-  /// Some domain with a floor sends its mail here: when the faults stop its TLS is as it should be.
+  /// Somebody demands TLS here, of a domain or of its own keys: when the faults stop its TLS is as it should be.
   var servesDemandingDomain = false
   var takesAnyMail = false
   /// When each envelope was seen first.
@@ -72,8 +75,11 @@ final class MailHost: @unchecked Sendable {
   /// - Parameter moods: until `faultsEnd`; then it is well.
   init(
     _ name: DomainName, at addresses: [IPAddress], greetingName: DomainName? = nil, nature: TLSConduct,
+    key: HostKey, tlsa: Phases<TLSAPublication>? = nil,
     moods: [(until: Uptime, mood: HostMood)], faultsEnd: Uptime
   ) {
+    self.key = key
+    self.tlsa = tlsa
     self.name = name
     self.addresses = addresses
     self.greetingName = greetingName ?? name
@@ -85,6 +91,13 @@ final class MailHost: @unchecked Sendable {
   func mood(at moment: Uptime) -> HostMood {
     guard moment < faultsEnd else { return .well }
     return moods.first { moment < $0.until }?.mood ?? .well
+  }
+
+  var isSigned: Bool { tlsa != nil }
+
+  /// What was published of its keys between both; nothing where its zone isn't signed.
+  func publishedKeys(from begin: Uptime, to end: Uptime) -> [TLSAPublication] {
+    tlsa?.values(from: begin, to: end) ?? []
   }
 
   /// Whether an envelope is to come again, for it is too new here.

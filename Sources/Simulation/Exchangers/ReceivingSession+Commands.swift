@@ -9,8 +9,13 @@ extension ReceivingSession {
     switch words[0].uppercased() {
     case "EHLO":
       guard goesOn(at: .ehlo) else { return }
+      guard tls != nil || attack != .ehloUnknown else {
+        internet.inject(.attack(.ehloUnknown))
+        return say("500 5.5.1 what")
+      }
       greetedBack(withOffers: true)
-      say(["\(host.greetingName) at your service"] + offers.lines + (offeredTLS ? ["STARTTLS"] : []), code: 250)
+      let extra = (offeredTLS ? ["STARTTLS"] : []) + (channel.offersRequireTLS ? ["REQUIRETLS"] : [])
+      say(["\(host.greetingName) at your service"] + offers.lines + extra, code: 250)
     case "HELO":
       guard goesOn(at: .ehlo) else { return }
       greetedBack(withOffers: false)
@@ -43,6 +48,10 @@ extension ReceivingSession {
       internet.inject(.startTLSRefused)
       return say("454 4.7.0 TLS is not available")
     }
+    if let forged = forgedAnswerToStartTLS() {
+      if hasInjected { mode = .handshake }
+      return say(forged)
+    }
     say("220 2.0.0 go ahead")
     mode = .handshake
   }
@@ -72,7 +81,7 @@ extension ReceivingSession {
     }
     if let known = envelope.id, known != id { internet.ledger.violate("\(id) and \(known) are in one envelope") }
     self.envelope?.id = id
-    audit(mailbox, of: id)
+    audit(mailbox, of: id, in: envelope)
     auditParameters(of: mailbox, of: id, in: command)
     guard goesOn(at: .rcpt) else { return }
     guard !host.putsOff("\(envelope.sender.map { "\($0)" } ?? "") \(mailbox)", at: internet.clock.uptime) else {
@@ -83,7 +92,7 @@ extension ReceivingSession {
       return say("452 4.5.3 too many recipients")
     }
     self.envelope?.recipients.append(mailbox)
-    if let maximum = offers.recipientMaximum, envelope.recipients.count >= maximum {
+    if hasOffered, let maximum = offers.recipientMaximum, envelope.recipients.count >= maximum {
       internet.ledger.violate("\(host.name) takes \(maximum) recipients and was sent \(envelope.recipients.count + 1)")
     }
     say("250 2.1.5 known")

@@ -1,6 +1,7 @@
 import MailQueue
 import MailSyntax
 import NIOCore
+import OrderedCollections
 import Relay
 import SMTPGrammar
 
@@ -51,12 +52,30 @@ extension ReceivingSession {
     if envelope.parameters["SMTPUTF8"] != nil { internet.inject(.arrival(.international)) }
     if envelope.parameters["ENVID"] != nil { internet.inject(.arrival(.withReportParameters)) }
     if octets.count > LetterBook.largeOctets { internet.inject(.arrival(.large)) }
+    if envelope.parameters["REQUIRETLS"] != nil { internet.inject(.arrival(.withRequireTLS)) }
+    if envelope.id.map({ internet.ledger.wish(of: $0) }) == .notRequired {
+      internet.inject(.arrival(.withoutTLSRequired))
+    }
+    let keys = host.tlsa?.value(at: internet.clock.uptime).records ?? []
+    if let key = channel.key, key.isMeant(by: keys) { internet.inject(.arrival(.underKeys)) }
+    if envelope.recipients.contains(where: { $0.domain.name.map(internet.oracle.knowsEnforcement) ?? false }) {
+      internet.inject(.arrival(.underPolicy))
+    }
+    let domains = envelope.recipients.compactMap { $0.domain.name.flatMap { internet.foreign.domains[$0] } }
+    if domains.contains(where: internet.oracle.holds) { internet.inject(.arrival(.underSteadiness)) }
   }
 
   private func auditContent(_ octets: [UInt8], of envelope: ReceivedEnvelope) {
     let ledger = internet.ledger
     if let fault = ledger.letters.fault(in: octets, isReport: envelope.isReport) {
       ledger.violate("\(host.name) received what was not sent: \(fault)")
+    }
+    // RFC 8689 §5: what has no sender may lose it at a host that lacks the extension.
+    if let wish = ledger.letters.wish(of: octets), !envelope.isReport,
+      (wish == .required) != (envelope.parameters["REQUIRETLS"] != nil)
+    {
+      ledger.violate(
+        "\(host.name) received \(envelope.id?.description ?? "") against the wish of its sender, \(wish.rawValue)")
     }
     // RFC 6531 §3.6: SMTPUTF8 speaks of the header alone.
     let (header, body) = LetterBook.parts(of: octets)
@@ -80,6 +99,7 @@ extension ReceivingSession {
         case "BODY": offers("8BITMIME")
         case "SMTPUTF8": offers("SMTPUTF8")
         case "RET", "ENVID": offers("DSN")
+        case "REQUIRETLS": value.isEmpty && channel.offersRequireTLS
         case _: false
         }
       if !isOffered { internet.ledger.violate("\(host.name) doesn't offer \(keyword)=\(value) and was sent it") }

@@ -26,9 +26,14 @@ final class ReceivingSession {
   let offers: HostOffers
   var mode = Mode.commands
   private(set) var tls: TLSProof?
+  /// What this end knows of the channel, whatever the other one believes.
+  private(set) var channel = WireOracle.Channel()
+  /// Somebody on the way does this to the connection.
+  let attack: InjectedFault.Attack?
+  private(set) var hasInjected = false
   /// EHLO's answer said so, in this session.
   private(set) var offeredTLS = false
-  private var hasOffered = false
+  private(set) var hasOffered = false
   /// STARTTLS was said on this connection.
   var wasAskedForTLS = false
   var input = ByteBuffer()
@@ -45,6 +50,7 @@ final class ReceivingSession {
     self.internet = internet
     self.visit = visit
     offers = HostOffers(internet.random, takesAnyMail: host.takesAnyMail)
+    attack = internet.attackOnWire(to: host)
   }
 
   // MARK: What the line tells
@@ -62,16 +68,17 @@ final class ReceivingSession {
     while step() {}
   }
 
-  func handshake(with hostName: String, _ demand: CertificateDemand) {
+  func handshake(with peer: ExpectedPeer) {
     guard mode == .handshake else { return internet.ledger.violate("a handshake that STARTTLS didn't announce") }
+    // Law 4, RFC 3207 §4.2: what stands behind the 220 was sent in clear, by anybody.
+    if hasInjected { internet.ledger.violate("\(host.name): TLS was begun behind injected replies") }
     guard survives(.handshake) else { return }
-    let isNamed = hostName == host.name.folded
+    if let forged = forgedCertificate { return present(forged, to: peer) }
     switch host.tls(at: internet.clock.uptime) {
-    case .verified where isNamed: establish(ModelledHandshake.proof(of: hostName))
-    case .verified, .unverified:
+    case .verified: present(.init(key: host.key, names: [host.name], isTrusted: true), to: peer)
+    case .unverified:
       internet.inject(.certificateUnverified)
-      guard demand != .verified else { return refuseHandshake(.certificateRefused(.expired)) }
-      establish(ModelledHandshake.proofOfNobody)
+      present(.init(key: host.key, names: [host.name], isTrusted: false), to: peer)
     case .notOffered, .refused, .broken:
       internet.inject(.handshakeFailed)
       refuseHandshake(.handshakeFailed("wrong version number"))
@@ -82,6 +89,51 @@ final class ReceivingSession {
       internet.inject(.handshakeStalled)
       mode = .deaf
     }
+  }
+
+  /// What somebody on the way shows in the host's place.
+  private var forgedCertificate: PresentedCertificate? {
+    switch attack {
+    case .certificateForged: .init(key: .attackers, names: [host.name], isTrusted: false)
+    case .certificateOfAnother:
+      .init(
+        key: .attackers, names: internet.foreign.attackersHost.map { [$0.name] } ?? [], isTrusted: true)
+    case _: nil
+    }
+  }
+
+  private func present(_ certificate: PresentedCertificate, to peer: ExpectedPeer) {
+    if let attack, certificate.key == .attackers, host.key != .attackers { internet.inject(.attack(attack)) }
+    noteSlips()
+    switch certificate.judged(by: peer) {
+    case .success(let proof):
+      establish(proof)
+      channel = .init(
+        isEncrypted: true, provenNames: certificate.isTrusted ? certificate.names : [], key: certificate.key,
+        offersRequireTLS: offers.offersRequireTLS)
+    case .failure(let fault): refuseHandshake(fault)
+    }
+  }
+
+  private func noteSlips() {
+    guard let published = host.tlsa?.value(at: internet.clock.uptime), !published.records.isEmpty else { return }
+    if !published.isUsable { internet.inject(.slip(.keysUnusable)) }
+    if published.isUsable, !host.key.isMeant(by: published.records) { internet.inject(.slip(.keysLeftBehind)) }
+  }
+
+  /// The answer to STARTTLS where somebody on the way gives it; nil where the host does.
+  func forgedAnswerToStartTLS() -> String? {
+    let answer: String
+    switch attack {
+    case .startTLSRefused: answer = "454 4.7.0 TLS is not available"
+    case .startTLSUnknown: answer = "500 5.5.1 what"
+    case .repliesInjected:
+      hasInjected = true
+      answer = "220 2.0.0 go ahead\r\n" + (internet.random.chance(50) ? "250 2.0.0 and so on" : "250-2.0")
+    case _: return nil
+    }
+    if let attack { internet.inject(.attack(attack)) }
+    return answer
   }
 
   /// Our end went: what it had not heard by then it never hears.
@@ -144,8 +196,8 @@ final class ReceivingSession {
   private static func weight(of stage: DeliveryStage) -> Int {
     switch stage {
     case .data, .finalReply: 5
-    case .rcpt: 2
-    case .lookup, .connect, .greeting, .ehlo, .startTLS, .handshake, .auth, .mail, .content, .write: 1
+    case .mail, .rcpt: 2
+    case .lookup, .connect, .greeting, .ehlo, .startTLS, .handshake, .auth, .content, .write: 1
     }
   }
 
@@ -189,6 +241,9 @@ final class ReceivingSession {
     hasOffered = withOffers
     if tls == nil { internet.visits.host(host.name, told: withOffers ? offers : nil) }
     offeredTLS = withOffers && tls == nil && host.tls(at: internet.clock.uptime) != .notOffered
+    guard offeredTLS, attack == .startTLSStripped else { return }
+    internet.inject(.attack(.startTLSStripped))
+    offeredTLS = false
   }
 
   /// Whether it has said so, in this channel.

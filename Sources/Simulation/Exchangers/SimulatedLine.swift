@@ -47,8 +47,8 @@ final class SimulatedLine: WorldWire, @unchecked Sendable {
   func pauseReading() {}
   func resumeReading() {}
   func startTLS(_ side: TLSSide) {
-    guard case .client(let hostName, let demand) = side else { return }
-    toHost { $0.handshake(with: hostName, demand) }
+    guard case .client(let peer) = side else { return }
+    toHost { $0.handshake(with: peer) }
   }
   func close() {
     flush()

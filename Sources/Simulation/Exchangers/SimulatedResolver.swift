@@ -12,10 +12,21 @@ struct SimulatedResolver: Resolver {
     guard let domain = internet.foreign.domains[name] else {
       return internet.foreign.hosts[name] == nil ? .noSuchName(.insecure) : .none(.insecure)
     }
+    let security = state(domain.isSigned)
     switch domain.mail {
-    case .exchangers(let records): return answer(records, at: name)
-    case .implicit, .nothing: return .none(.insecure)
-    case .noSuchName: return .noSuchName(.insecure)
+    case .exchangers, .implicit:
+      // Where nothing is signed he can say whatever he likes.
+      guard !domain.isSigned, let host = internet.foreign.attackersHost, internet.suffers(.exchangerForged) else {
+        break
+      }
+      internet.misled.insert(name)
+      return answer([MailExchanger(preference: 1, exchange: .host(host.name))], at: name, .insecure)
+    case .nothing, .noSuchName: break
+    }
+    switch domain.mail {
+    case .exchangers(let records): return answer(records, at: name, security)
+    case .implicit, .nothing: return .none(security)
+    case .noSuchName: return .noSuchName(security)
     }
   }
 
@@ -31,19 +42,64 @@ struct SimulatedResolver: Resolver {
   }
 
   func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> {
+    if let fault: DNSAnswer<[UInt8]> = await trouble(with: name) { return fault }
+    if internet.suffers(.policyRecordUnanswered) { return .failed(reason: "SERVFAIL") }
+    guard let domain = subject(of: name, behind: "_mta-sts.").flatMap({ internet.foreign.domains[$0] }) else {
+      return .noSuchName(.insecure)
+    }
+    if !domain.isSigned {
+      if internet.suffers(.policyRecordSuppressed) { return .noSuchName(.insecure) }
+      // He doesn't know why he would: it makes us fetch what the domain really publishes.
+      if internet.suffers(.policyRecordForged) {
+        return record("forged\(internet.random.below(1_000))", at: name, false)
+      }
+    }
+    let published = domain.sts.value(at: internet.clock.uptime)
+    guard let id = published.recordID else {
+      if published.policy != nil { internet.inject(.slip(.policyRecordGone)) }
+      return .noSuchName(state(domain.isSigned))
+    }
+    return record(id, at: name, domain.isSigned)
+  }
+
+  private func record(_ id: String, at name: DomainName, _ isSigned: Bool) -> DNSAnswer<[UInt8]> {
+    answer([Array("v=STSv1; id=\(id);".utf8)], at: name, state(isSigned))
+  }
+
+  func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> {
+    if let fault: DNSAnswer<TLSARecord> = await trouble(with: name) { return fault }
+    if internet.suffers(.keysUnanswered) { return .failed(reason: "SERVFAIL") }
+    let published = subject(of: name, behind: "_25._tcp.").flatMap { internet.foreign.hosts[$0]?.tlsa }
+    guard let records = published?.value(at: internet.clock.uptime).records, !records.isEmpty else {
+      return .noSuchName(state(published != nil))
+    }
+    return answer(records, at: name, .secure)
+  }
+
+  private func subject(of name: DomainName, behind prefix: String) -> DomainName? {
+    guard name.folded.hasPrefix(prefix) else { return nil }
+    return try? DomainName(name.folded.dropFirst(prefix.count))
+  }
+
+  private func state(_ isSigned: Bool) -> DNSSECState { isSigned ? .secure : .insecure }
+
+  func alias(of name: DomainName) async -> DNSAnswer<DomainName> {
     await trouble(with: name) ?? .none(.insecure)
   }
 
   private func found(_ name: DomainName, _ family: AddressFamily) async -> DNSAnswer<IPAddress> {
     if let fault: DNSAnswer<IPAddress> = await trouble(with: name) { return fault }
     if case .noSuchName? = internet.foreign.domains[name]?.mail { return .noSuchName(.insecure) }
-    let addresses = internet.foreign.hosts[name]?.addresses.filter { $0.family == family } ?? []
-    return addresses.isEmpty ? .none(.insecure) : answer(addresses, at: name)
+    let host = internet.foreign.hosts[name]
+    let (addresses, security) = (host?.addresses.filter { $0.family == family } ?? [], state(host?.isSigned ?? false))
+    return addresses.isEmpty ? .none(security) : answer(addresses, at: name, security)
   }
 
-  private func answer<Record>(_ records: [Record], at name: DomainName) -> DNSAnswer<Record> {
+  private func answer<Record>(
+    _ records: [Record], at name: DomainName, _ security: DNSSECState
+  ) -> DNSAnswer<Record> {
     .records(
-      DNSRecordSet(records: records, canonicalName: name, security: .insecure, timeToLive: .seconds(300)))
+      DNSRecordSet(records: records, canonicalName: name, security: security, timeToLive: .seconds(300)))
   }
 
   /// Waits for the answer, and gives the fault that it is.

@@ -3,12 +3,13 @@ import ControlPlane
 import Foundation
 import MailQueue
 import MailSyntax
+import PolicyStorage
 import QueueStorage
 import SystemWorld
 
 struct BackupCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "backup", abstract: "Copy queue and users into a new folder, while mail flows.",
+    commandName: "backup", abstract: "Copy queue, transport policy and users into a new folder, while mail flows.",
     discussion: """
       The copy shows the queue as it stood at one moment, with every body checked on the way. A running server makes \
       it, so the folder is named as the server sees it and must be where the server may write. Certificates and the \
@@ -38,9 +39,18 @@ struct BackupCommand: AsyncParsableCommand {
       }
       throw ControlFault(.failed, "the server says nothing of the backup")
     }
-    let record = try await BackupFolder.make(
-      store, usersFile: place.usersFile, dataFolder: place.dataFolder, to: folder, at: SystemClock().now)
-    return BackupFacts(record, in: folder)
+    // The desk has the folder's lock.
+    let policy = try await SQLitePolicyStore.open(folder: place.dataFolder, clock: SystemClock(), events: NoLog())
+    do {
+      let record = try await BackupFolder.make(
+        store, policy: policy, usersFile: place.usersFile, dataFolder: place.dataFolder, to: folder,
+        at: SystemClock().now)
+      await policy.close()
+      return BackupFacts(record, in: folder)
+    } catch {
+      await policy.close()
+      throw error
+    }
   }
 
   static func text(_ facts: BackupFacts) -> String {
@@ -108,6 +118,12 @@ struct RestoreCommand: AsyncParsableCommand {
       "  martlet queue delete ID --data \(dataFolder)",
       "  martlet queue release --all --data \(dataFolder)",
     ]
+    if record.format == 1 {
+      lines += [""]
+      lines += QueueText.wrapped(
+        "The backup was made by version \(record.program) and has no transport policy: MTA-STS policies are learned "
+          + "anew with the next mail, and overrides have to be added again.", indent: 0)
+    }
     let before = Set(record.damaged)
     for (text, ids) in [
       ("Damaged before the backup was made, and never to be delivered", damaged.filter { before.contains($0) }),

@@ -2,21 +2,24 @@ import ControlPlane
 import Foundation
 import MailQueue
 import MailSyntax
+import PolicyStorage
 import QueueStorage
 
-/// A backup on disk: the queue as its store copies it, the users, the key of the SCRAM decoys, and `backup.json`, which
-/// is written last.
+/// A backup on disk: queue and transport policy as their stores copy them, the users, the key of the SCRAM decoys, and
+/// `backup.json`, which is written last.
 ///
 /// Made beside its place and then moved there: a folder of the wanted name is a whole backup, or isn't there.
 enum BackupFolder {
   static let recordName = "backup.json"
   static let usersName = "users.json"
   static let keyName = "scram-decoys.key"
+  static let policyName = SQLitePolicyStore.fileName
   static let unfinishedSuffix = ".unfinished"
 
   /// What `backup.json` says.
   struct Record: Codable {
-    static let currentFormat = 1
+    /// 1 had no transport policy.
+    static let currentFormat = 2
     let format: Int
     let program: String
     let madeAt: Timestamp
@@ -24,16 +27,20 @@ enum BackupFolder {
     let bytes: Int
     /// Messages whose stored body was damaged before the backup was made.
     let damaged: [String]
+    /// MTA-STS policies and overrides; nil in format 1.
+    var policies: Int?
+    var overrides: Int?
 
     private enum CodingKeys: String, CodingKey {
-      case format, program, messages, bytes, damaged
+      case format, program, messages, bytes, damaged, policies, overrides
       case madeAt = "made_at"
     }
   }
 
   /// Copies while mail flows. `folder` is an absolute path where nothing is.
   static func make(
-    _ store: SegmentedQueueStore, usersFile: String, dataFolder: String, to folder: String, at now: UTCInstant
+    _ store: SegmentedQueueStore, policy: SQLitePolicyStore, usersFile: String, dataFolder: String, to folder: String,
+    at now: UTCInstant
   ) async throws -> Record {
     guard !isThere(folder) else {
       throw ControlFault(.occupied, "\(folder): something is here already; a backup goes into a new folder")
@@ -43,12 +50,14 @@ enum BackupFolder {
     try? FileManager.default.removeItem(atPath: workplace)
     do {
       let summary = try await store.backup(to: workplace)
+      let kept = try await policy.backup(to: workplace + "/" + policyName)
       if isThere(usersFile) { try copy(usersFile, to: workplace + "/" + usersName) }
       let key = dataFolder + "/" + keyName
       if isThere(key) { try copy(key, to: workplace + "/" + keyName) }
       let record = Record(
         format: Record.currentFormat, program: Version.current, madeAt: Timestamp(now), messages: summary.messages,
-        bytes: summary.bytes.bytes, damaged: summary.damaged.map(\.description))
+        bytes: summary.bytes.bytes, damaged: summary.damaged.map(\.description),
+        policies: kept.policies, overrides: kept.overrides)
       try SecretFiles.replace(workplace + "/" + recordName, with: Array((try QueueText.json(record) + "\n").utf8))
       try move(workplace, to: folder)
       return record
@@ -65,9 +74,9 @@ enum BackupFolder {
     guard let record = try? JSONDecoder().decode(Record.self, from: data) else {
       throw FileTrouble("\(folder)/\(recordName): can't be read; it was changed, or made by a later version")
     }
-    guard record.format == Record.currentFormat else {
+    guard (1...Record.currentFormat).contains(record.format) else {
       throw FileTrouble(
-        "\(folder): the backup has format \(record.format), this version reads \(Record.currentFormat); "
+        "\(folder): the backup has format \(record.format), this version reads up to \(Record.currentFormat); "
           + "use martlet \(record.program)")
     }
     return record
@@ -87,6 +96,7 @@ enum BackupFolder {
     guard isThere(folder + "/queue.sqlite3") else {
       throw FileTrouble("\(folder): the backup has lost its queue.sqlite3; nothing was restored")
     }
+    try expectPolicy(in: folder, record)
     let workplace = unfinishedRestore(in: dataFolder)
     try FileManager.default.createDirectory(
       atPath: dataFolder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -115,8 +125,9 @@ enum BackupFolder {
     guard !isThere(workplace + "/queue.sqlite3-wal") else {
       throw ControlFault(.failed, "\(workplace): the copied database did not close; nothing was restored")
     }
-    for (name, target) in [(usersName, usersFile), (keyName, dataFolder + "/" + keyName)]
-    where isThere(folder + "/" + name) {
+    for (name, target) in [
+      (policyName, dataFolder + "/" + policyName), (usersName, usersFile), (keyName, dataFolder + "/" + keyName),
+    ] where isThere(folder + "/" + name) {
       try copy(folder + "/" + name, to: target)
     }
     for name in restoredNames + ["queue.sqlite3"] where isThere(workplace + "/" + name) {
@@ -124,6 +135,22 @@ enum BackupFolder {
     }
     try FileManager.default.removeItem(atPath: workplace)
     return (record, summary.damaged)
+  }
+
+  /// Law 2: a restore never forgets a policy or an override in silence.
+  private static func expectPolicy(in folder: String, _ record: Record) throws {
+    guard record.format > 1 else { return }
+    let path = folder + "/" + policyName
+    guard isThere(path) else {
+      throw FileTrouble("\(folder): the backup has lost its \(policyName); nothing was restored")
+    }
+    let found = try SQLitePolicyStore.counts(inBackup: path)
+    guard found.policies == record.policies, found.overrides == record.overrides else {
+      throw FileTrouble(
+        "\(folder): \(recordName) speaks of \(record.policies ?? 0) policies and \(record.overrides ?? 0) overrides, and "
+          + "\(policyName) has \(found.policies) and \(found.overrides); they are not of one backup, and nothing was "
+          + "restored")
+    }
   }
 
   private static func unfinishedRestore(in dataFolder: String) -> String { dataFolder + "/restore" + unfinishedSuffix }
@@ -146,7 +173,9 @@ enum BackupFolder {
     let mayStay: Set<String> = ["lock", "lost+found"]
     let found = Set(try FileManager.default.contentsOfDirectory(atPath: dataFolder)).subtracting(mayStay)
     guard !found.isEmpty else { return }
-    let ours: Set<String> = Set(restoredNames).union([usersName, keyName, (workplace as NSString).lastPathComponent])
+    let ours: Set<String> = Set(restoredNames).union([
+      policyName, usersName, keyName, (workplace as NSString).lastPathComponent,
+    ])
     guard isThere(workplace), found.isSubset(of: ours), !isThere(dataFolder + "/queue.sqlite3") else {
       let names = found.sorted().prefix(3).joined(separator: ", ")
       throw ControlFault(

@@ -59,14 +59,28 @@ extension CheckCommand {
       let resolver = try UnboundResolver(settings, converter: LibraryIDNAConverter())
       let lists = await lists(of: file, by: resolver)
       switch await dns.probe.run(by: resolver, anchors: settings.anchors) {
+      case .off: return await silence(of: resolver, in: file).map { [$0] + lists } ?? lists
       // That the anchors are out of date was said of their file.
-      case .off, .validates, .fault(.anchorsOutOfDate): return lists
+      case .validates, .fault(.anchorsOutOfDate): return lists
       case .fault(let fault):
         return [finding(.warning, "the resolver does not validate: \(fault)", fault.remedy)] + lists
       }
     } catch {
       return [finding(.error, "\(error)", "change dns.servers or dns.trust_anchors")]
     }
+  }
+
+  /// Where the proof is turned off, that the resolver answers at all is found by asking for the server's own name.
+  private static func silence(
+    of resolver: some DNSRecords.Resolver, in file: ConfigurationFile
+  ) async -> ConfigurationFinding? {
+    let name = file.configuration.hostName
+    guard case .failed(let reason) = await resolver.addresses(of: name, family: .v4)
+    else { return nil }
+    return ConfigurationFinding(
+      .warning, file: file.fileName, position: file.position(of: "dns"),
+      text: "the resolver has no answer for \(name): \(reason)",
+      remedy: "change dns.servers, or let port 53 out, UDP and TCP")
   }
 
   /// Lists that don't pass their test (RFC 5782 §5). The server starts, and goes by the others.

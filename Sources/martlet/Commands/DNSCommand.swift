@@ -15,12 +15,16 @@ struct DNSCommand: AsyncParsableCommand {
       server has; else the options below make one, which without --server asks from the root on. Each run begins \
       with an empty cache.
 
+      --type tlsa asks for a service, as _25._tcp.mx.example.org. --type dane takes the name of a mail host and does \
+      as a delivery would: addresses first, then the TLSA records of the name behind its aliases or of its own, which \
+      count only where everything is proven.
+
       Exit codes: 0 there are records, 64 wrong use, 65 bogus, 66 a file can't be read, 68 no such name or no such \
       record, 75 no answer for now, 78 bad configuration.
       """)
 
   @Argument(help: ArgumentHelp("The name to look up.", valueName: "name")) var name: String
-  @Option(help: "What to look for: mx, a, aaaa or txt.") var type = DNSQuestion.mx
+  @Option(help: "What to look for: mx, a, aaaa, txt, cname, tlsa or dane.") var type = DNSQuestion.mx
   @Option(help: ArgumentHelp("The server's configuration file.", valueName: "file")) var config: String?
   @Option(help: ArgumentHelp("A resolver to ask; may be repeated.", valueName: "address@port")) var server: [String] =
     []
@@ -84,4 +88,12 @@ struct DNSCommand: AsyncParsableCommand {
 }
 
 /// What can be looked for.
-enum DNSQuestion: String, ExpressibleByArgument, CaseIterable { case mx, a, aaaa, txt }
+enum DNSQuestion: String, ExpressibleByArgument, CaseIterable {
+  case mx, a, aaaa, txt
+  /// The name's own alias, one step.
+  case cname
+  /// The records of a service: `_25._tcp.mx.example.org`.
+  case tlsa
+  /// Not a type of record: all that is asked about a mail host to find the TLSA records that speak for it.
+  case dane
+}

@@ -65,9 +65,11 @@ enum DevelopmentLog {
     case .stopping: return ("stopping", ["after what is under way"])
     case .deliveryCut:
       return ("cut", ["the delivery of \(event.text("id")), which is tried again after the next start"])
+    case .downgraded:
+      return ("weaker", ["\(event.text("host")) of \(event.text("domain")) showed \(event.text("seen")) TLS"])
     case .reported: return ("reported", ["\(event.text("action")) to \(event.text("to"))"])
     case .sessionOpened, .sessionSecured, .authenticated, .released, .rescheduled, .removed, .delayReported,
-      .doubleBounce, .started, .stopped, .dnssecProven:
+      .doubleBounce, .overrideAdded, .overrideEnded, .policyForgotten, .started, .stopped, .dnssecProven:
       return nil
     }
   }

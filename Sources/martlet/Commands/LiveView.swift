@@ -23,7 +23,9 @@ final class LiveView: Sendable {
     case .linesLost(let count):
       if isJSON { return (try? QueueText.json(["lines_lost": count])).map { [$0] } ?? [] }
       return ["(\(QueueText.count(count, "line")) lost)"]
-    case .watching, .message, .recipient, .event, .eventsOmitted, .standing, .status, .changed, .reloaded, .backup:
+    case .watching, .message, .recipient, .event, .eventsOmitted, .standing, .status, .metrics, .changed, .reloaded,
+      .backup,
+      .policy, .override, .steady, .asked, .audit:
       return []
     }
   }

@@ -79,11 +79,7 @@ struct QueueDesk {
         folder: place.dataFolder, options: place.configuration.map { StoreOptions($0) } ?? StoreOptions(),
         clock: clock, events: NoLog())
     } catch {
-      guard case .locked(_, let pid) = error else { throw error }
-      throw ControlFault(
-        .busy,
-        "\(place.dataFolder): \(pid.map { "process \($0)" } ?? "another process") has this folder, but nobody answers at "
-          + "control.sock: a server that is starting or ending, or another command; try again")
+      throw OperatingPlace.held(error, place.dataFolder)
     }
     let routing =
       if let configuration = place.configuration { try configuration.routing(converter: LibraryIDNAConverter()) } else {

@@ -54,7 +54,11 @@ struct QueueListing {
       case .message(let facts): entries.append(Entry(message: facts))
       case .recipient(let facts): entries.indices.last.map { entries[$0].recipients.append(facts) }
       case .standing(let facts): standing = facts
-      case .event, .eventsOmitted, .status, .changed, .reloaded, .backup, .watching, .dialogue, .linesLost: break
+      case .event, .eventsOmitted, .status, .metrics, .changed, .reloaded, .backup, .policy, .override, .steady, .asked,
+        .audit,
+        .watching,
+        .dialogue, .linesLost:
+        break
       }
     }
   }
@@ -72,6 +76,9 @@ struct QueueListing {
       lines.append("ID                 AGE      SIZE  STATE     NEXT  SENDER")
       for entry in entries { lines += entry.lines(at: now, columns: columns) }
     }
+    if lines.contains(where: { $0.hasSuffix(" …") }) {
+      lines.append("What ends in … is told whole by: martlet queue show ID")
+    }
     if hasMore, let last = entries.last { lines.append("There are more: --after \(last.message.id)") }
     if let standing {
       if !entries.isEmpty, isNarrowed || hasMore {
@@ -86,7 +93,7 @@ struct QueueListing {
 extension QueueListing.Entry {
   private static let senderColumns = 30
 
-  /// Two lines, and a third with the last result where there is one.
+  /// Two lines, and two more at most for the last result; an ellipsis ends what `queue show` tells whole.
   func lines(at now: UTCInstant, columns: Int?) -> [String] {
     let unfinished = recipients.filter { $0.isQueued || $0.isHeld }
     let states = Set(unfinished.map(\.state))
@@ -107,8 +114,8 @@ extension QueueListing.Entry {
     let others = max(0, message.unfinishedCount - (unfinished.isEmpty ? 0 : 1))
     let suffix = others > 0 ? " and \(QueueText.count(others, "more", "more"))" : ""
     lines.append("  to " + cut(shown.address, columns.map { $0 - 5 - suffix.count }) + suffix)
-    if let result = shown.lastResult { lines.append("  " + cut(result, columns.map { $0 - 2 })) }
-    return lines
+    guard let result = shown.lastResult else { return lines }
+    return lines + (columns == nil ? ["  " + cut(result, nil)] : QueueText.shortened(result, indent: 2, lines: 2))
   }
 
   private func cut(_ text: String, _ columns: Int?) -> String {

@@ -22,8 +22,9 @@ extension QueueStory {
     }
     if !recipients.isEmpty || !stories.isEmpty { lines += ["", "Recipients"] }
     for recipient in recipients {
-      lines += recipient.lines(at: now)
-      for event in stories.removeValue(forKey: recipient.address) ?? [] { lines += event.chapter }
+      let events = stories.removeValue(forKey: recipient.address) ?? []
+      lines += recipient.lines(at: now, telling: !events.contains { $0.tells(recipient.lastResult) })
+      for event in events { lines += event.chapter }
     }
     for (address, events) in stories {
       lines += QueueText.wrapped(address, indent: 2)
@@ -43,6 +44,7 @@ extension QueueStory {
       ("content", message.body + (message.usesSMTPUTF8 ? ", SMTPUTF8" : "")),
       ("priority", message.priority),
     ]
+    if let wish = message.tlsWish { facts.append(("tls wish", QueueStory.words(for: wish))) }
     if let account = message.account { facts.append(("user", account)) }
     if let tenant = message.tenant { facts.append(("tenant", tenant)) }
     for event in events where event.event.kind == .accepted {
@@ -50,6 +52,14 @@ extension QueueStory {
     }
     if let envelopeID = message.envelopeID { facts.append(("envelope id", envelopeID)) }
     return facts.flatMap { QueueStory.fact($0.0, $0.1, indent: 2) }
+  }
+
+  private static func words(for wish: String) -> String {
+    switch wish {
+    case TLSWish.required.rawValue: "required all the way (REQUIRETLS)"
+    case TLSWish.notRequired.rawValue: "not required, whatever the recipient's domain publishes (TLS-Required: No)"
+    case let other: other
+    }
   }
 
   private func expiry(_ moment: Timestamp, at now: UTCInstant) -> String {
@@ -70,7 +80,8 @@ extension QueueStory {
 }
 
 extension RecipientFacts {
-  fileprivate func lines(at now: UTCInstant) -> [String] {
+  /// - Parameter isTelling: the last result too, which no attempt below tells.
+  fileprivate func lines(at now: UTCInstant, telling isTelling: Bool) -> [String] {
     var standing = state
     if let deliveringSince {
       standing += ", being delivered since \(deliveringSince), for \(QueueText.short(now - deliveringSince.instant))"
@@ -84,7 +95,7 @@ extension RecipientFacts {
     lines += QueueStory.fact("route", route, indent: 4)
     lines += QueueStory.fact(
       "attempts", "\(attempts)" + (delayReported ? ", delay reported to the sender" : ""), indent: 4)
-    if let lastResult { lines += QueueStory.fact("last result", lastResult, indent: 4) }
+    if isTelling, let lastResult { lines += QueueStory.fact("last result", lastResult, indent: 4) }
     return lines
   }
 }
@@ -92,11 +103,20 @@ extension RecipientFacts {
 extension EventFacts {
   /// What a chapter tells in this order, by the words it tells it in.
   private static let chapterKeys = [
-    ("host", "host"), ("tls", "TLS"), ("result", "reply"), ("reason", "why"), ("by", "by"), ("though", "though"),
+    ("host", "host"), ("tls", "TLS"), ("policy", "policy"), ("asked-by", "asked by"), ("mta-sts", "MTA-STS"),
+    ("dane", "DANE"), ("certificate", "certificate"), ("certificate-names", "its names"), ("result", "result"),
+    ("reason", "why"), ("by", "by"), ("though", "though"),
   ]
   private static let titleKeys = ["id", "recipient"]
   /// What the time of the event, the recipient's own lines, the reply or the log tell better.
   private static let silentKeys = ["due-seconds", "age-seconds", "session", "route", "attempt", "status"]
+
+  /// The words of an attempt that ended so.
+  fileprivate func tells(_ result: String?) -> Bool {
+    guard let result, event.kind != .delayReported else { return false }
+    // Behind it may stand which hosts had failed before.
+    return text("result")?.hasPrefix(result) ?? false
+  }
 
   fileprivate var recipient: String? { event.kind.rawValue.hasPrefix("recipient.") ? text("recipient") : nil }
 
@@ -111,9 +131,9 @@ extension EventFacts {
     let others = event.fields.map(\.key).filter { !known.contains($0) }.sorted().map { ($0, $0) }
     for (key, word) in EventFacts.chapterKeys + others {
       guard var text = text(key), !text.isEmpty else { continue }
-      // Nothing was sent over what wasn't safe enough: without this it reads as if it had gone in clear.
-      if key == "tls", text == "none", self.text("reason") == StandingAlarms.insecure { text = "none; no mail went" }
-      lines += QueueStory.fact(word, text, indent: 6)
+      // No mail went without a channel: without this it reads as if it had gone in clear.
+      if key == "tls", text == "none", event.kind == .deferred || event.kind == .failed { text = "none; no mail went" }
+      lines += QueueStory.fact(key == "result" && text.isReply ? "reply" : word, text, indent: 6)
     }
     if case .number(let seconds)? = event["due-seconds"] {
       let due = Timestamp(UTCInstant(seconds: Int64(clamping: min(max(seconds, 0), 9_000_000_000))))
@@ -141,5 +161,13 @@ extension EventFacts {
     case .flag(let flag)?: flag ? "yes" : "no"
     case nil: nil
     }
+  }
+}
+
+extension String {
+  /// A server's words: they begin with its code. All else is our own.
+  fileprivate var isReply: Bool {
+    let octets = utf8.prefix(4)
+    return octets.count == 4 && octets.prefix(3).allSatisfy { (0x30...0x39).contains($0) } && octets.last == 0x20
   }
 }

@@ -19,7 +19,11 @@ struct QueueStory {
       case .recipient(let facts): recipients.append(facts)
       case .event(let facts): events.append(facts)
       case .eventsOmitted(let count): eventsOmitted = count
-      case .standing, .status, .changed, .reloaded, .backup, .watching, .dialogue, .linesLost: break
+      case .standing, .status, .metrics, .changed, .reloaded, .backup, .policy, .override, .steady, .asked, .audit,
+        .watching,
+        .dialogue,
+        .linesLost:
+        break
       }
     }
   }

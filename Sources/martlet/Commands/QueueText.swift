@@ -43,6 +43,16 @@ enum QueueText {
     return kept + "…"
   }
 
+  /// As many lines as there may be, broken at spaces; what is left out is shown by an ellipsis behind a whole word.
+  static func shortened(_ text: String, indent: Int, lines count: Int) -> [String] {
+    let lines = wrapped(text, indent: indent)
+    guard lines.count > count, var last = lines.prefix(count).last else { return lines }
+    while displayWidth(last) > width - 2, let space = last.lastIndex(of: " "), space > last.startIndex {
+      last = String(last[..<space])
+    }
+    return lines.prefix(count - 1) + [clip(last, width - 2) + " …"]
+  }
+
   /// Broken at spaces, and within words that are longer than a line; each line is indented.
   static func wrapped(_ text: String, indent: Int, width: Int = QueueText.width) -> [String] {
     let room = max(8, width - indent)

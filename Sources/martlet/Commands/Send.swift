@@ -45,6 +45,10 @@ struct Send: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The name to give in EHLO, in place of this machine's.", valueName: "name")) var helo:
     String?
   @Option(help: ArgumentHelp("The longest wait for each step of the server's.", valueName: "seconds")) var timeout: Int?
+  @Flag(help: "Ask for TLS all the way: REQUIRETLS with MAIL (RFC 8689). A server without it gets nothing.")
+  var requireTls = false
+  @Flag(help: "Add TLS-Required: No, so that delivery counts for more than what the recipient's domain asks for.")
+  var tlsNotRequired = false
   @Flag(help: "Print one JSON object with the result; the dialogue goes to standard error.") var json = false
   @Flag(help: "Don't show the dialogue.") var quiet = false
 
@@ -57,6 +61,13 @@ struct Send: AsyncParsableCommand {
       throw ValidationError("--user and --password-file go together.")
     }
     if tls == .none, ca != nil { throw ValidationError("--ca has no effect with --tls none; leave it out.") }
+    if tls == .none, requireTls {
+      throw ValidationError("--require-tls with --tls none: there is no TLS to begin with.")
+    }
+    if requireTls, tlsNotRequired { throw ValidationError("--require-tls and --tls-not-required: one of them.") }
+    if data != nil, tlsNotRequired {
+      throw ValidationError("--data is a whole message: write TLS-Required: No in its header.")
+    }
     if let timeout, !(1...86_400).contains(timeout) { throw ValidationError("--timeout is between 1 and 86400.") }
     _ = try attempt()
     if data == nil {
@@ -110,6 +121,7 @@ struct Send: AsyncParsableCommand {
     var attempt = SendAttempt(
       target: try SendTarget(server, defaultPort: tls.customaryPort), security: tls, identity: try identity(),
       reversePath: try reversePath(), recipients: try to.map { try Send.mailbox($0, of: "--to") })
+    attempt.requiresTLS = requireTls
     attempt.timeouts = SendAttempt.patience(timeout.map { .seconds($0) })
     return attempt
   }
@@ -149,9 +161,10 @@ struct Send: AsyncParsableCommand {
     }
     var random = SystemRandomNumberGenerator()
     let place = try sender.domain.name ?? DomainName("localhost")
-    let builder = MessageBuilder(
+    var builder = MessageBuilder(
       from: .init(sender), to: try to.map { .init(try Send.mailbox($0, of: "--to")) }, subject: subject ?? "",
       date: SystemClock().now, messageID: .make(at: place, using: &random), text: body)
+    builder.waivesTLS = tlsNotRequired
     do throws(MessageTextError) {
       _ = try builder.build()
     } catch {

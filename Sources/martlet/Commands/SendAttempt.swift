@@ -21,6 +21,8 @@ struct SendAttempt: Sendable {
   let reversePath: ReversePath
   let recipients: [Mailbox]
   var login: Login?
+  /// REQUIRETLS with MAIL (RFC 8689 §2).
+  var requiresTLS = false
   var usesChunking = true
   var timeouts = SendAttempt.patience(nil)
 
@@ -65,7 +67,9 @@ struct SendAttempt: Sendable {
       report.peer = conversation.peer.endpoint?.description
       let bytes = try message.octets(allowsEightBit: conversation.capabilities.offersEightBitMIME, at: .mail)
       report.octets = bytes.readableBytes
-      report.answers = await send(bytes, message.parameters(for: bytes), over: conversation)
+      var parameters = message.parameters(for: bytes)
+      parameters.requiresTLS = requiresTLS
+      report.answers = await send(bytes, parameters, over: conversation)
       report.elapsed = clock.uptime - start
       await conversation.quit()
     } catch {

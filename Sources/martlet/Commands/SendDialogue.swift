@@ -61,6 +61,8 @@ enum SendDialogue {
 
   private static func advice(for fault: CertificateFault, target: SendTarget, authority: String?) -> String {
     switch fault {
+    case .tlsaMismatch:
+      return "The server presents another key than its domain publishes: ask its postmaster."
     case .notTrusted:
       guard let authority else {
         return "No authority that this system trusts has issued it. If you know the one that did, name its PEM file by "

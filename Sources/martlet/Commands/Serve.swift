@@ -85,7 +85,11 @@ extension House {
     await run {
       for await word in signals.words {
         switch word {
-        case .stop: return
+        case .stop:
+          if Console.columns(of: STDERR_FILENO) != nil {
+            Console.note("martlet: ending when what is under way is done; once more ends it at once")
+          }
+          return
         // What could not be read again is in the log as an alarm.
         case .reload: _ = try? await self.reload(.everything)
         }

@@ -16,7 +16,19 @@ final class DemoEars: Sendable {
     let result: String
     /// The rule that decided; empty for a success.
     let reason: String
+    /// The verdict that the attempt was made under, and what the host's TLSA records proved; empty where there was none.
+    var policy = ""
+    var dane = ""
+    /// The MTA-STS policy that was in force, by its mode and id.
+    var sts = ""
     let at: Uptime
+  }
+
+  /// What was told of one recipient of the relay's.
+  struct Fate: Hashable, Sendable {
+    let relay: Report
+    /// Of the house that took it; nil where the relay kept it.
+    let arrival: Report?
   }
 
   private struct Word: Sendable {
@@ -72,24 +84,55 @@ final class DemoEars: Sendable {
     return houses.compactMap { heard[$0] }
   }
 
-  /// Waits for the next attempt that any house tells of.
-  func attempt(for recipient: String) async throws -> (house: String, report: Report) {
-    for await word in words where word.event.text("recipient") == recipient {
-      switch word.event.kind {
-      case .delivered, .deferred, .failed:
-        let report = Report(
-          isDelivered: word.event.kind == .delivered, host: word.event.text("host"), tls: word.event.text("tls"),
-          result: word.event.text("result"), reason: word.event.text("reason"), at: word.at)
-        return (word.house, report)
-      case .sessionOpened, .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed,
-        .commandRefused, .wrongWrapper, .addressLimited, .listed, .listUnanswered, .accepted, .held, .released,
-        .rescheduled, .removed, .reported,
-        .delayReported,
-        .doubleBounce, .deliveryCut, .started, .stopping, .stopped, .reloaded, .dnssecProven, .alarm:
-        break
+  /// Waits until `house` has told of its first attempt for each recipient, and where that delivered, the next house of
+  /// its own.
+  ///
+  /// - Throws: `CancellationError` when nobody wants to know any more.
+  func fates(of recipients: [String], by house: String) async throws -> [String: Fate] {
+    var open = Set(recipients)
+    var first: [String: Report] = [:]
+    var arrivals: [String: Report] = [:]
+    var fates: [String: Fate] = [:]
+    for await word in words {
+      let recipient = word.event.text("recipient")
+      guard open.contains(recipient), let report = DemoEars.attempt(word) else { continue }
+      if word.house == house {
+        first[recipient] = first[recipient] ?? report
+      } else if report.isDelivered {
+        arrivals[recipient] = report
       }
+      guard let relay = first[recipient], !relay.isDelivered || arrivals[recipient] != nil else { continue }
+      fates[recipient] = Fate(relay: relay, arrival: arrivals[recipient])
+      open.remove(recipient)
+      if open.isEmpty { return fates }
     }
     throw CancellationError()
+  }
+
+  /// Waits for the next attempt that any house tells of.
+  private func attempt(for recipient: String) async throws -> (house: String, report: Report) {
+    for await word in words where word.event.text("recipient") == recipient {
+      if let report = DemoEars.attempt(word) { return (word.house, report) }
+    }
+    throw CancellationError()
+  }
+
+  /// Nil for what tells of no attempt.
+  private static func attempt(_ word: Word) -> Report? {
+    switch word.event.kind {
+    case .delivered, .deferred, .failed:
+      return Report(
+        isDelivered: word.event.kind == .delivered, host: word.event.text("host"), tls: word.event.text("tls"),
+        result: word.event.text("result"), reason: word.event.text("reason"), policy: word.event.text("policy"),
+        dane: word.event.text("dane"), sts: word.event.text("mta-sts"), at: word.at)
+    case .sessionOpened, .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed,
+      .commandRefused, .wrongWrapper, .addressLimited, .listed, .listUnanswered, .accepted, .held, .released,
+      .rescheduled, .removed, .reported,
+      .delayReported,
+      .doubleBounce, .deliveryCut, .overrideAdded, .overrideEnded, .policyForgotten, .downgraded, .started, .stopping,
+      .stopped, .reloaded, .dnssecProven, .alarm:
+      return nil
+    }
   }
 }
 

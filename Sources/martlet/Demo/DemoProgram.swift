@@ -28,13 +28,13 @@ struct DemoProgram: Sendable {
 
   /// - Throws: `DemoFault.notAccepted`, in the server's words.
   func submit(
-    _ letter: SendMessage, to recipient: String, by security: SendSecurity, usesChunking: Bool, through house: House
+    _ letter: SendMessage, to recipients: [String], by security: SendSecurity, usesChunking: Bool, through house: House
   ) async throws -> SendReport {
     let port = house.port(security == .implicit ? .submissions : .submission)
     var attempt = SendAttempt(
       target: SendTarget(host: .name(try DomainName(DemoTheatre.hostName)), port: port), security: security,
       identity: .name(try DomainName("program.sender.example")),
-      reversePath: .mailbox(try Mailbox(DemoProgram.sender)), recipients: [try Mailbox(recipient)])
+      reversePath: .mailbox(try Mailbox(DemoProgram.sender)), recipients: try recipients.map { try Mailbox($0) })
     attempt.login = SendAttempt.Login(user: DevelopmentPlace.userName, password: Secret(place.password))
     attempt.usesChunking = usesChunking
     attempt.timeouts = SendAttempt.patience(.seconds(10))

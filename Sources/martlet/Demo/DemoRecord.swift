@@ -1,6 +1,6 @@
+import Diagnosis
 import Foundation
 import MailSyntax
-import TransportSecurity
 
 /// What the demonstration prints for a program: one object on one line, keys in order, in snake case.
 struct DemoRecord: Encodable {
@@ -15,17 +15,32 @@ struct DemoRecord: Encodable {
 
   struct Relay: Encodable {
     struct Delivery: Encodable {
-      var domain, mailServer, address, offer, floor: String
-      var octets: Int
-      var isDelivered: Bool
-      var milliseconds: Int64
+      var domain, promise, attack: String
+      /// `delivered` or `waits`.
+      var conduct: String
+      /// The relay's verdict on what had to be known of the server.
+      var demands: String
+      /// `none`, `clear`, `unproven`, `verified` or `dane`.
+      var over: String
+      var attackerRead: Bool
+      /// How often the attack was carried out.
+      var strikes: Int
+      /// The MTA-STS policy that was in force, by the relay's record.
+      var mtaSTS: String
+      /// Whom the relay met, the channel and the result by its record.
+      var host, tls, result: String
       /// By the word of the server that took it; empty where it went in clear or not at all.
       var version, suite, group: String
-      /// By the relay's record.
-      var certificate, cleartextReason, result: String
+      var cleartextReason: String
+      /// The sections that say that it has to be so.
+      var source: String
       var fault: String?
     }
     var deliveries: [Delivery]
+    var octets: Int?
+    var milliseconds: Int64?
+    /// Who answered for the names.
+    var names: String?
     var skipped: String?
   }
 
@@ -67,7 +82,10 @@ extension DemoRecord.Message {
 extension DemoRecord.Relay {
   fileprivate init(_ act: DemoRelayAct) {
     switch act {
-    case .played(let crossings): self.init(deliveries: crossings.map { .init($0) })
+    case .played(let crossings, let names, let octets, let elapsed):
+      self.init(
+        deliveries: crossings.map { .init($0) }, octets: octets, milliseconds: elapsed.nanoseconds / 1_000_000,
+        names: names)
     case .skipped(let reason): self.init(deliveries: [], skipped: reason)
     }
   }
@@ -75,14 +93,14 @@ extension DemoRecord.Relay {
 
 extension DemoRecord.Relay.Delivery {
   fileprivate init(_ crossing: DemoCrossing) {
-    let domain = crossing.domain
+    let (destination, sight, record) = (crossing.destination, crossing.sight, crossing.record)
     self.init(
-      domain: domain.name, mailServer: domain.server.hostName, address: domain.server.address.description,
-      offer: domain.server.offer, floor: domain.floor.rawValue, octets: crossing.octets,
-      isDelivered: crossing.record?.isDelivered ?? false,
-      milliseconds: crossing.endedAfter.nanoseconds / 1_000_000, version: crossing.hop?.version ?? "",
-      suite: crossing.hop?.suite ?? "", group: crossing.hop?.group ?? "", certificate: crossing.certificate,
-      cleartextReason: crossing.cleartextReason, result: crossing.record?.result ?? "",
-      fault: crossing.fault.map { "\($0)" })
+      domain: destination.domain, promise: destination.promise.rawValue, attack: destination.attack.rawValue,
+      conduct: sight?.conduct.rawValue ?? "", demands: sight?.demand ?? "", over: sight?.channel.rawValue ?? "",
+      attackerRead: crossing.attacker.hasSeenMail, strikes: crossing.attacker.strikes, mtaSTS: record?.sts ?? "",
+      host: record?.host ?? "",
+      tls: record?.tls ?? "", result: record?.result ?? "", version: crossing.hop?.version ?? "",
+      suite: crossing.hop?.suite ?? "", group: crossing.hop?.group ?? "", cleartextReason: crossing.cleartextReason,
+      source: crossing.expectation.source, fault: crossing.fault.map { "\($0)" })
   }
 }

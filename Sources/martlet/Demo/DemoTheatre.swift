@@ -59,13 +59,15 @@ struct DemoTheatre: Sendable {
   /// Sends every message, and tells of each what became of it.
   func perform(_ messages: [DemoMessage]) async throws -> [DemoScene] {
     let ears = DemoEars()
-    let next = try await House.open(try smarthostConfiguration(), log: ears.listener("smarthost"))
+    let next = try await House.open(
+      try smarthostConfiguration(), log: ears.listener("smarthost"), segmentSize: DevelopmentPlace.segmentSize)
     return try await next.whileRunning { () async throws -> [DemoScene] in
       var scenes: [DemoScene] = []
       // A server has one way on: it is started once for each.
       for way in [SendSecurity.implicit, .starttls] {
         let configuration = try serverConfiguration(relay: way, smarthost: next)
-        let first = try await House.open(configuration, log: ears.listener("server"))
+        let first = try await House.open(
+          configuration, log: ears.listener("server"), segmentSize: DevelopmentPlace.segmentSize)
         scenes += try await first.whileRunning { () async throws -> [DemoScene] in
           var played: [DemoScene] = []
           for message in messages where message.relay == way {
@@ -86,7 +88,7 @@ struct DemoTheatre: Sendable {
       let sent = Array(try letter.octets(allowsEightBit: true).readableBytesView)
       scene.octets = sent.count
       let report = try await DemoProgram(place: server).submit(
-        letter, to: message.recipient, by: message.submission, usesChunking: message.usesChunking, through: house)
+        letter, to: [message.recipient], by: message.submission, usesChunking: message.usesChunking, through: house)
       scene.acceptedAfter = report.elapsed
       let told = try await ears.deliveries(of: message.recipient, by: ["server", "smarthost"])
       scene.deliveredAfter = told[1].at - start

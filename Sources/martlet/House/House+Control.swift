@@ -3,12 +3,20 @@ import ControlPlane
 import Foundation
 import MailQueue
 import MailSyntax
+import Metrics
 import Relay
 import SMTPSessions
 import SystemWorld
 
 extension House: ControlHandler {
   var queue: QueueControl { QueueControl(store: store, runner: runner) }
+
+  var policy: PolicyControl? {
+    kept.control(isServing: true) {
+      let configuration = self.configuration
+      return configuration.outbound.route == .exchangers ? configuration.outbound.rules.spelled() : nil
+    }
+  }
 
   var dialogues: DialogueHub? { foundation.dialogues }
 
@@ -30,10 +38,21 @@ extension House: ControlHandler {
       moreRestingRoutes: resting.more, alarms: alarms.alarms, lastError: alarms.lastError)
   }
 
+  func metrics() async throws(ControlFault) -> String {
+    let standing = try await queue.standing()
+    return metrics.text(
+      ServerFigures(
+        version: Version.current, startedAt: startedAt, messages: standing.messages,
+        recipientsQueued: standing.recipientsQueued, recipientsHeld: standing.recipientsHeld,
+        deliveriesInFlight: standing.deliveriesInFlight, isAccepting: standing.isAccepting,
+        standingAlarms: alarms.alarms.map(\.what)))
+  }
+
   func backup(to folder: String) async throws(ControlFault) -> BackupFacts {
     do {
       let record = try await BackupFolder.make(
-        store, usersFile: configuration.usersFile, dataFolder: configuration.dataFolder, to: folder, at: clock.now)
+        store, policy: kept.store, usersFile: configuration.usersFile, dataFolder: configuration.dataFolder, to: folder,
+        at: clock.now)
       return BackupFacts(record, in: folder)
     } catch let fault as ControlFault {
       throw fault

@@ -8,6 +8,7 @@ import SMTPTransport
 extension QueueRunner.Options {
   init(_ configuration: Configuration) {
     self.init(hostName: configuration.hostName, schedule: configuration.queue.retry)
+    policySchedule = configuration.queue.policyRetry
     giveUpAfter = configuration.queue.giveUpAfter
     delayReportAfter = configuration.queue.delayReportAfter
     drainTime = configuration.drainTime

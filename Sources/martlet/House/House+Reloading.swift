@@ -65,14 +65,17 @@ extension House {
     reception.connectionsPerAddressPerMinute = configuration.limits.connectionsPerAddressPerMinute
     // The old routes are let go: deliveries under way end on them, and their idle connections end themselves.
     let routes = try RouteTable(
-      configuration, foundation: foundation, resolver: resolver ?? found, clock: clock, random: SystemRandom(),
-      events: log)
+      configuration, foundation: foundation, resolver: resolver ?? found, memory: kept.memory, clock: clock,
+      random: SystemRandom(), events: log)
     reception.nullExchangers = configuration.nullExchangers(resolver ?? found, clock: clock)
     reception.recipientChecks = routes.recipientChecks(configuration, clock: clock, events: log)
 
+    // The last that can fail.
+    try kept.replaceReach(configuration, foundation, resolver: resolver ?? found, fetcher: policyFetcher)
     foundation.resolvers.take(found, for: configuration)
     standing.replace(configuration, routes: routes)
     ledger.replace(ConnectionLimits(configuration.limits))
+    kept.ratchet.replace(conduct: configuration.outbound.rules.onDowngrade)
     if let certificates { identities?.serve(certificates) }
     runner.replace(routes: routes, routing: reception.routing, options: QueueRunner.Options(configuration))
     lists.replace(configuration.inbound.lists, resolver: resolver ?? found)

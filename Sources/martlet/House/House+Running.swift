@@ -48,6 +48,10 @@ extension House {
         return .other
       }
       group.addTask {
+        await self.kept.run()
+        return .other
+      }
+      group.addTask {
         await stop()
         return .stopAsked
       }
@@ -122,6 +126,7 @@ extension House {
   private func close() async {
     for listener in listeners { await listener.stopAccepting() }
     await standing.current.routes.close()
+    await kept.close()
     await store.close()
     await foundation.shutDown()
     log.record(MailEvent(.stopped, []))

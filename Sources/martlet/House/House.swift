@@ -6,6 +6,7 @@ import Foundation
 import InternationalDomainNames
 import MailQueue
 import MailSyntax
+import Metrics
 import PasswordHashing
 import QueueStorage
 import Relay
@@ -22,11 +23,15 @@ final class House: Sendable {
   /// What a reload replaces.
   let standing: Standing
   let store: SegmentedQueueStore
+  /// What of the transport policy outlives a restart.
+  let kept: KeptPolicy
   let runner: QueueRunner
   let intake: Intake
   let lists: DNSListCheck
   /// Everything that is recorded goes through it to the log.
   let alarms: StandingAlarms
+  /// On the same way.
+  let metrics: MailMetrics
   var log: any EventSink { alarms }
   let clock = SystemClock()
   let startedAt = SystemClock().now
@@ -40,38 +45,47 @@ final class House: Sendable {
   let lastReload = Mutex<Task<ReloadOutcome, Never>?>(nil)
   /// Given for a demonstration or a test, in place of the DNS.
   let resolver: (any DNSRecords.Resolver)?
+  /// Given in place of the web.
+  let policyFetcher: (any PolicyFetcher)?
   let listeners: [SMTPListener]
 
   var configuration: Configuration { standing.current.configuration }
 
   private init(
     standing: Standing, source: ConfigurationSource?, foundation: HouseFoundation, store: SegmentedQueueStore,
-    runner: QueueRunner, intake: Intake, lists: DNSListCheck, alarms: StandingAlarms, identities: TLSIdentityStore?,
-    listeners: [SMTPListener], ledger: ConnectionLedger, resolver: (any DNSRecords.Resolver)?
+    kept: KeptPolicy, runner: QueueRunner, intake: Intake, lists: DNSListCheck, alarms: StandingAlarms,
+    metrics: MailMetrics, identities: TLSIdentityStore?,
+    listeners: [SMTPListener], ledger: ConnectionLedger, resolver: (any DNSRecords.Resolver)?,
+    policyFetcher: (any PolicyFetcher)?
   ) {
     self.standing = standing
     self.source = source
     self.foundation = foundation
     self.store = store
+    self.kept = kept
     self.runner = runner
     self.intake = intake
     self.lists = lists
     self.alarms = alarms
+    self.metrics = metrics
     self.identities = identities
     self.listeners = listeners
     self.ledger = ledger
     self.resolver = resolver
+    self.policyFetcher = policyFetcher
   }
 
   /// Opens the store and binds every listener, or throws with nothing left open.
   static func open(
     _ configuration: Configuration, from source: ConfigurationSource? = nil, relayReach: RoutingReach = .ownDomains,
-    resolver: (any DNSRecords.Resolver)? = nil, log: any EventSink, inherited: [InheritedSocket] = [],
+    resolver: (any DNSRecords.Resolver)? = nil, policyFetcher: (any PolicyFetcher)? = nil, log: any EventSink,
+    inherited: [InheritedSocket] = [],
     segmentSize: ByteCount? = nil
   ) async throws -> House {
     try BackupFolder.expectNoUnfinishedRestore(in: configuration.dataFolder)
     let clock = SystemClock()
-    let alarms = StandingAlarms(before: log, clock: clock)
+    let metrics = MailMetrics(before: log, clock: clock)
+    let alarms = StandingAlarms(before: metrics, clock: clock)
     let random = SystemRandom()
     let users = try UserFiles.load(configuration.usersFile)
     let routing = try configuration.routing(converter: LibraryIDNAConverter())
@@ -83,12 +97,18 @@ final class House: Sendable {
       let store = try await SegmentedQueueStore.open(
         folder: configuration.dataFolder, options: StoreOptions(configuration, segmentSize: segmentSize),
         clock: clock, events: alarms)
+      var opened: KeptPolicy?
       do {
+        let kept = try await KeptPolicy.open(
+          folder: configuration.dataFolder, onDowngrade: configuration.outbound.rules.onDowngrade, clock: clock,
+          events: alarms)
+        opened = kept
         let found = try foundation.resolvers.resolver(for: configuration)
         foundation.resolvers.take(found, for: configuration)
+        try kept.replaceReach(configuration, foundation, resolver: resolver ?? found, fetcher: policyFetcher)
         let routes = try RouteTable(
-          configuration, foundation: foundation, resolver: resolver ?? found, clock: clock, random: random,
-          events: alarms)
+          configuration, foundation: foundation, resolver: resolver ?? found, memory: kept.memory, clock: clock,
+          random: random, events: alarms)
         let runner = QueueRunner(
           store: store, routes: routes, routing: routing, clock: clock, random: random, events: alarms,
           options: QueueRunner.Options(configuration))
@@ -114,10 +134,13 @@ final class House: Sendable {
           standing, on: foundation.loops, identities: identities, ledger: ledger, intake: intake,
           dialogues: foundation.dialogues, inherited: inherited)
         return House(
-          standing: standing, source: source, foundation: foundation, store: store, runner: runner, intake: intake,
-          lists: lists, alarms: alarms, identities: identities, listeners: listeners, ledger: ledger, resolver: resolver
-        )
+          standing: standing, source: source, foundation: foundation, store: store, kept: kept, runner: runner,
+          intake: intake,
+          lists: lists, alarms: alarms, metrics: metrics, identities: identities, listeners: listeners, ledger: ledger,
+          resolver: resolver,
+          policyFetcher: policyFetcher)
       } catch {
+        await opened?.close()
         await store.close()
         throw error
       }

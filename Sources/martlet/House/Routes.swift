@@ -16,8 +16,7 @@ extension RouteTable {
   /// Every route that the configuration names, with the deliverer behind it.
   init(
     _ configuration: Configuration, foundation: HouseFoundation, resolver: (any DNSRecords.Resolver)?,
-    clock: SystemClock,
-    random: SystemRandom, events: any EventSink
+    memory: PolicyMemory, clock: SystemClock, random: SystemRandom, events: any EventSink
   ) throws {
     var routes: OrderedDictionary<RouteKey, Route> = [:]
     let concurrency = configuration.queue.routeConcurrency
@@ -56,8 +55,8 @@ extension RouteTable {
       guard let resolver else { throw FileTrouble("the route mx needs a resolver") }
       exchangers = Route(
         deliverer: ExchangerDeliverer(
-          ExchangerSettings(configuration), resolver: resolver, dialer: dialer, clock: clock, random: random,
-          events: events, watch: foundation.dialogues),
+          ExchangerSettings(configuration), resolver: resolver, memory: memory, dialer: dialer, clock: clock,
+          random: random, events: events, watch: foundation.dialogues),
         maximumConcurrency: concurrency, ending: .relayed, origin: .exchanger)
     case .local(let destination):
       routes[.outbound] = Route(deliverer: try deliverer(to: destination), maximumConcurrency: concurrency)

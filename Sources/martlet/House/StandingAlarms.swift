@@ -7,9 +7,9 @@ import Synchronization
 /// What is wrong at this moment, gathered from the events on their way to the log: alarms that stand until they are
 /// cleared, and the last error of each route.
 ///
-/// An alarm with `until-cleared` stands under its `what`, and under its `route` or `list` where it names one. It is cleared
-/// by an event whose `clears` is that `what`, of the same `list` where that names one, and `configuration-not-reloaded`
-/// and its like by the next good reading.
+/// An alarm with `until-cleared` stands under its `what`, and under its `route`, `list` or `domain` where it names one. It
+/// is cleared by an event whose `clears` is that `what`, of the same `list` or `domain` where that names one, and
+/// `configuration-not-reloaded` and its like by the next good reading.
 final class StandingAlarms: EventSink {
   static let maximumAlarms = 64
   static let maximumRoutes = 256
@@ -21,7 +21,7 @@ final class StandingAlarms: EventSink {
 
   private struct Key: Hashable {
     let what: String
-    /// The route or the list it is of.
+    /// The route, the list or the domain it is of.
     let subject: String?
   }
   private struct State {
@@ -65,16 +65,17 @@ final class StandingAlarms: EventSink {
     case .sessionOpened, .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused,
       .wrongWrapper, .addressLimited, .listed, .listUnanswered,
       .accepted, .held, .released, .rescheduled, .reported, .delayReported,
-      .doubleBounce, .deliveryCut, .started, .stopping, .stopped:
+      .doubleBounce, .deliveryCut, .overrideAdded, .overrideEnded, .policyForgotten, .downgraded, .started, .stopping,
+      .stopped:
       break
     }
   }
 
   private func noteAlarm(_ event: MailEvent) {
-    if let cleared = event.text("clears") { clear(cleared, of: event.text("list")) }
+    if let cleared = event.text("clears") { clear(cleared, of: event.text("list") ?? event.text("domain")) }
     guard event["until-cleared"] == .flag(true), let what = event.text("what") else { return }
     let route = event.text("route")
-    let key = Key(what: what, subject: route ?? event.text("list"))
+    let key = Key(what: what, subject: route ?? event.text("list") ?? event.text("domain"))
     let text = [event.text("reason"), event.text("remedy")].compactMap { $0 }.joined(separator: "; ")
     let now = Timestamp(clock.now)
     state.withLock { state in

@@ -1,49 +1,42 @@
-import Foundation
 import MailSyntax
 import Relay
 import SASLMechanisms
+import Subprocess
+import SystemWorld
 
 /// Gets an access token from a command's output: how secrets come from wherever the operator keeps them.
 struct TokenCommand: AccessTokenSource {
   static let maximumOctets = 16_384
-  static let maximumSeconds = 30.0
+  static let maximumTime = Duration.seconds(30)
+  /// The program, by its absolute path, and its arguments.
   let words: [String]
+  /// After which the command is ended.
+  var patience = TokenCommand.maximumTime
 
   func token() async throws(AccessTokenFault) -> Secret {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = words
-    let output = Pipe()
-    process.standardOutput = output
-    process.standardInput = FileHandle.nullDevice
+    guard let end = await SystemClock().within(patience, { await finish() }) else {
+      throw AccessTokenFault("\(program) gave no token within \(patience / .seconds(1)) s")
+    }
+    return try end.get()
+  }
+
+  private var program: String { words.first ?? "" }
+
+  /// What the command's end means. Cancelled, it ends the command.
+  private func finish() async -> Result<Secret, AccessTokenFault> {
     do {
-      let data = try await withCheckedThrowingContinuation { (done: CheckedContinuation<Data, any Error>) in
-        // Reading to the end blocks: it has a thread of its own.
-        Thread.detachNewThread {
-          do {
-            try process.run()
-            let overdue = DispatchWorkItem { process.terminate() }
-            DispatchQueue.global().asyncAfter(deadline: .now() + TokenCommand.maximumSeconds, execute: overdue)
-            let data = try output.fileHandleForReading.read(upToCount: TokenCommand.maximumOctets) ?? Data()
-            // A command that says more than is taken must not wait for a reader.
-            try output.fileHandleForReading.close()
-            process.waitUntilExit()
-            overdue.cancel()
-            done.resume(returning: data)
-          } catch {
-            done.resume(throwing: error)
-          }
-        }
+      let end = try await run(
+        Configuration(program: program, Array(words.dropFirst())), input: .none,
+        output: .bytes(limit: TokenCommand.maximumOctets), error: .currentStandardError)
+      let token = end.standardOutput.split(separator: UInt8(ascii: "\n"), maxSplits: 1).first ?? []
+      guard end.terminationStatus.isSuccess, !token.isEmpty else {
+        return .failure(AccessTokenFault("\(program) ended with \(end.terminationStatus) and no token"))
       }
-      let token = data.split(separator: UInt8(ascii: "\n"), maxSplits: 1).first ?? Data()
-      guard process.terminationStatus == 0, !token.isEmpty else {
-        throw AccessTokenFault("\(words.first ?? "") ended with \(process.terminationStatus) and no token")
-      }
-      return Secret(token)
-    } catch let fault as AccessTokenFault {
-      throw fault
+      return .success(Secret(token))
+    } catch let fault as SubprocessError where fault.code == .outputLimitExceeded {
+      return .failure(AccessTokenFault("\(program) said more than \(TokenCommand.maximumOctets) octets"))
     } catch {
-      throw AccessTokenFault("\(words.first ?? "") can't be run: \(error.localizedDescription)")
+      return .failure(AccessTokenFault("\(program) can't be run: \(error)"))
     }
   }
 }

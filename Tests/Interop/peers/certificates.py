@@ -1,6 +1,9 @@
-"""A certificate authority for one test, made with openssl: ECDSA on P-256."""
+"""A certificate authority for one test, made with openssl: ECDSA on P-256. And the digests that TLSA records have."""
 
+import base64
+import hashlib
 import shutil
+import ssl
 import subprocess
 from pathlib import Path
 
@@ -56,3 +59,15 @@ class Authority:
 
     def openssl(self, *options):
         subprocess.run([program("openssl", "openssl"), *options], cwd=self.folder, check=True, capture_output=True)
+
+
+def key_digest(certificate):
+    """SHA-256 of the public key of a PEM file's first certificate, as `3 1 1` has it (RFC 6698 §2.1.3)."""
+    done = subprocess.run([program("openssl", "openssl"), "x509", "-in", certificate, "-noout", "-pubkey"], check=True,
+                          capture_output=True, text=True)
+    return hashlib.sha256(base64.b64decode("".join(done.stdout.splitlines()[1:-1]))).hexdigest()
+
+
+def certificate_digest(certificate):
+    """SHA-256 of a PEM file's first certificate, as `2 0 1` has it."""
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(Path(certificate).read_text())).hexdigest()

@@ -44,12 +44,13 @@ class Postfix:
     lands in `maildir`, mail for hold.example stays in the queue; `transports` says where that of other domains goes.
     Postfix's master has to be started by root.
 
-    `services` are lines of master.cf beside those, `amended` settings of main.cf in place of those below."""
+    `services` are lines of master.cf beside those, `amended` settings of main.cf in place of those below, and `under`
+    is a command that starts it."""
 
-    def __init__(self, folder, sasl_socket=None, plain=False, transports=None, services="", amended=None):
+    def __init__(self, folder, sasl_socket=None, plain=False, transports=None, services="", amended=None, under=()):
         if os.geteuid() != 0:
             raise Missing("Postfix needs root to start its processes")
-        self.folder = Path(folder)
+        self.folder, self.under = Path(folder), list(under)
         self.root = unpack("postfix", PEERS / "postfix")
         self.program = self.root / "usr/sbin/postfix"
         self.account = self.make_accounts()
@@ -142,7 +143,8 @@ class Postfix:
         return "".join(f"{name} = {value}\n" for name, value in (lines | amended).items())
 
     def start(self):
-        started = subprocess.run([self.program, "start"], env=self.environment, capture_output=True, text=True)
+        started = subprocess.run([*self.under, self.program, "start"], env=self.environment, capture_output=True,
+                                 text=True)
         if started.returncode != 0 or not listening(self.ports.values(), 15):
             raise Failed("Postfix does not start:\n" + started.stderr + self.log())
 

@@ -8,7 +8,7 @@ import Testing
 
 @testable import Relay
 
-@Suite("The check of clients against lists", .timeLimit(.minutes(1)))
+@Suite("The check of clients against lists", .timeLimit(.minutes(5)))
 struct DNSListCheckTests {
   private let question = "1.2.0.192.list.example"
 

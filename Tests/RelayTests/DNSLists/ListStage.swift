@@ -94,6 +94,10 @@ final class WatchedResolver: Resolver {
   }
 
   func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> { await state.withLock { $0.zone }.texts(of: name) }
+  func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> {
+    await state.withLock { $0.zone }.tlsaRecords(of: name)
+  }
+  func alias(of name: DomainName) async -> DNSAnswer<DomainName> { await state.withLock { $0.zone }.alias(of: name) }
 }
 
 /// Stands until it is moved. Who sleeps wakes when his time has come, or when he is cancelled.

@@ -5,6 +5,7 @@ import Relay
 import SMTPGrammar
 import SMTPSessions
 import Synchronization
+import TransportSecurity
 
 /// A queued message and its body, as the runner hands them to a deliverer.
 struct DeliveryFixture {
@@ -16,6 +17,9 @@ struct DeliveryFixture {
   var reportContent: DeliveryReportContent?
   var notify: Notify?
   var originalRecipient: OriginalRecipient?
+  var tlsWish = TLSWish.unstated
+  var hasSender = true
+  var expiresAt = UTCInstant(seconds: 1_700_400_000)
 
   func job() throws -> DeliveryJob {
     let id = QueueID(acceptedAt: UTCInstant(seconds: 1_700_000_000), random: 7)
@@ -25,9 +29,9 @@ struct DeliveryFixture {
         address: try Mailbox($0), route: route, notify: notify, originalRecipient: originalRecipient)
     }
     let message = NewMessage(
-      id: id, reversePath: .mailbox(try Mailbox("alice@client.example")), recipients: new,
-      body: bodyType, envelopeID: envelopeID, reportContent: reportContent,
-      receivedAt: UTCInstant(seconds: 1_700_000_000), expiresAt: UTCInstant(seconds: 1_700_400_000),
+      id: id, reversePath: hasSender ? .mailbox(try Mailbox("alice@client.example")) : .null, recipients: new,
+      body: bodyType, envelopeID: envelopeID, reportContent: reportContent, tlsWish: tlsWish,
+      receivedAt: UTCInstant(seconds: 1_700_000_000), expiresAt: expiresAt,
       prefix: ByteBuffer(string: "Received: here\r\n"))
     let queued = new.enumerated().map {
       QueuedRecipient(number: $0 + 3, recipient: $1, due: UTCInstant(seconds: 1_700_000_000))
@@ -83,6 +87,7 @@ func describe(_ result: DeliveryResult) -> [String] {
       case .unsupported(let status, _): "\(number) \(fault.stage.rawValue) unsupported \(status)"
       case .local: "\(number) \(fault.stage.rawValue) local"
       case .destination: "\(number) \(fault.stage.rawValue) destination"
+      case .policy(let fault): "\(number) \(fault.rule.rawValue) policy"
       }
     }
   }

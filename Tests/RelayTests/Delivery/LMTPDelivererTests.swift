@@ -4,7 +4,7 @@ import Relay
 import SMTPSessions
 import Testing
 
-@Suite("An LMTP server", .timeLimit(.minutes(1)))
+@Suite("An LMTP server", .timeLimit(.minutes(5)))
 struct LMTPDelivererTests {
   private func deliverer(_ target: DialTarget, _ server: ScriptedServer) throws -> LMTPDeliverer {
     try LMTPDeliverer(
@@ -27,6 +27,17 @@ struct LMTPDelivererTests {
     #expect(result.place.tls == nil)
     #expect(server.connections[0].tls == nil)
     #expect(server.connections[0].lines.first == "LHLO client.example")
+  }
+
+  @Test("RTLS-003: what was asked of the way here is fulfilled at its end, where REQUIRETLS isn't said any more")
+  func requireTLS() async throws {
+    for extensions in [[], ["REQUIRETLS"]] {
+      let server = ScriptedServer { _, line in ScriptedServer.agreeable(line, ehlo: extensions) }
+      let result = try await deliverer(.unixSocket(path: "/run/lmtp"), server).deliver(
+        try DeliveryFixture(tlsWish: .required).job())
+      #expect(describe(result) == ["3 delivered"])
+      #expect(server.connections[0].lines.contains("MAIL FROM:<alice@client.example>"))
+    }
   }
 
   @Test("elsewhere it must prove its name, even under the name localhost")

@@ -1,3 +1,4 @@
+import DNSRecords
 import Dispatch
 import MailSyntax
 import NIOCore
@@ -30,17 +31,20 @@ final class ScriptedServer: Dialer {
   private let hostName: String
   /// The handshake ends without TLS.
   let failsHandshake: Bool
+  /// Of its key, where TLSA records may be matched with it.
+  private let keyDigest: [UInt8]
   private let records = Mutex<[Record]>([])
   private let wires = Mutex<[ScriptedWire]>([])
 
   init(
     verified: Bool = true, hostName: String = "smart.example", failsHandshake: Bool = false,
-    _ respond: @escaping Respond
+    keyDigest: [UInt8] = Array(repeating: 1, count: 32), _ respond: @escaping Respond
   ) {
     self.respond = respond
     self.verified = verified
     self.hostName = hostName
     self.failsHandshake = failsHandshake
+    self.keyDigest = keyDigest
   }
 
   var connections: [Record] { records.withLock { $0 } }
@@ -70,17 +74,26 @@ final class ScriptedServer: Dialer {
     wire.queue.sync { wire.end(.reset("idle")) }
   }
 
+  /// Returns once every connection has ended, by whichever side.
+  func allEnd() async {
+    while connections.contains(where: { !$0.isClosed }) { await Task.yield() }
+  }
+
   fileprivate func note(_ number: Int, _ change: (inout Record) -> Void) {
     records.withLock { change(&$0[number]) }
   }
   fileprivate func answer(_ number: Int, _ line: String) -> Response { respond(number, line) }
-  fileprivate var proof: TLSProof {
-    TLSProof(
+  fileprivate func proof(to peer: ExpectedPeer) -> TLSProof {
+    let record = peer.dane?.tlsa.usable.first { $0.parts.map { Array($0.association) } == keyDigest }
+    let dane = peer.dane.map { _ -> DANEVerification in
+      record.map { .matched($0, name: nil) } ?? .failed(.tlsaMismatch(reason: "none fits"))
+    }
+    return TLSProof(
       facts: TLSFacts(
         version: .v1_3, cipherSuite: CipherSuite(rawValue: 0x1302), group: nil, serverName: hostName,
         peerCertificate: CertificateFacts(
           sha256Fingerprint: [], dnsNames: [],
-          verification: verified ? .verified(hostName: hostName) : .failed(.expired))))
+          verification: verified ? .verified(hostName: hostName) : .failed(.expired), dane: dane)))
   }
 
   /// A server that takes everything.
@@ -131,10 +144,13 @@ private final class ScriptedWire: Wire, @unchecked Sendable {
     queue.async {
       self.isHandshaking = false
       guard !self.server.failsHandshake else { return self.end(.handshakeFailed("no common version")) }
-      if case .client(_, demand: .verified) = side, self.server.proof.verifiedPeer == nil {
-        return self.end(.certificateRefused(.expired))
+      guard case .client(let peer) = side else { return }
+      let proof = self.server.proof(to: peer)
+      // Another's name is left to the client to notice, as behind a transport that judges less.
+      if let fault = peer.fault(with: proof.facts.peerCertificate), proof.verifiedPeer == nil || peer.demand == .dane {
+        return self.end(.certificateRefused(fault))
       }
-      self.delegate?.tlsEstablished(self.server.proof)
+      self.delegate?.tlsEstablished(proof)
       if isImplicit { self.hear("") }
     }
   }

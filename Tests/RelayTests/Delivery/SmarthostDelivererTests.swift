@@ -6,7 +6,7 @@ import SMTPSessions
 import Testing
 import TransportSecurity
 
-@Suite("A smarthost", .timeLimit(.minutes(1)))
+@Suite("A smarthost", .timeLimit(.minutes(5)))
 struct SmarthostDelivererTests {
   private func deliverer(
     _ server: ScriptedServer, _ tls: SmarthostDeliverer.TLSMode = .startTLS,
@@ -35,6 +35,27 @@ struct SmarthostDelivererTests {
         "MAIL FROM:<alice@client.example> AUTH=<>", "RCPT TO:<bob@far.example>", "RCPT TO:<c@far.example>", "DATA",
       ])
     #expect(connection.messages == ["Received: here\r\n\r\nhi\r\n"])
+  }
+
+  /// The strictest of what a policy of the smarthost's domain could ask: so none is looked for, its own or its users'.
+  @Test(
+    "STS-022: a smarthost proves its own name by a trusted certificate, whoever the mail is for, and without that hears no envelope",
+    arguments: [SmarthostDeliverer.TLSMode.startTLS, .implicit])
+  func provesItself(mode: SmarthostDeliverer.TLSMode) async throws {
+    let server = ScriptedServer { _, line in
+      ScriptedServer.agreeable(line, ehlo: mode == .startTLS ? ["STARTTLS"] : [])
+    }
+    let recipients = ["bob@far.example", "c@elsewhere.example"]
+    #expect(
+      describe(try await deliverer(server, mode).deliver(try DeliveryFixture(recipients: recipients).job()))
+        == ["3 delivered", "4 delivered"])
+    #expect(server.connections.map(\.tls) == [.client(hostName: "smart.example", demand: .verified)])
+    if mode == .startTLS {
+      let stripped = ScriptedServer { _, line in ScriptedServer.agreeable(line, ehlo: []) }
+      let result = describe(try await deliverer(stripped, mode).deliver(try DeliveryFixture().job()))
+      #expect(!result.contains { $0.hasSuffix("delivered") }, "\(result)")
+      #expect(stripped.connections.flatMap(\.lines).allSatisfy { !$0.hasPrefix("MAIL") })
+    }
   }
 
   @Test("AUTH-018: mail goes as AUTH=<> to a server that has authenticated us, and without it to any other")
@@ -101,6 +122,28 @@ struct SmarthostDelivererTests {
       ])
   }
 
+  @Test("RTLS-002, RTLS-006: a smarthost that offers REQUIRETLS is asked for it, and one that doesn't gets nothing")
+  func requireTLS() async throws {
+    for isOffered in [true, false] {
+      let server = ScriptedServer { _, line in ScriptedServer.agreeable(line, ehlo: isOffered ? ["REQUIRETLS"] : []) }
+      let result = try await deliverer(server, .implicit).deliver(try DeliveryFixture(tlsWish: .required).job())
+      #expect(describe(result) == [isOffered ? "3 delivered" : "3 mail unsupported 5.7.30"])
+      let mail = server.connections[0].lines.first { $0.hasPrefix("MAIL") }
+      #expect(mail == (isOffered ? "MAIL FROM:<alice@client.example> REQUIRETLS" : nil))
+    }
+  }
+
+  @Test("RTLS-009: a report about such mail goes to a smarthost that lacks REQUIRETLS, without it")
+  func reportWithoutRequireTLS() async throws {
+    for isOffered in [true, false] {
+      let server = ScriptedServer { _, line in ScriptedServer.agreeable(line, ehlo: isOffered ? ["REQUIRETLS"] : []) }
+      let job = try DeliveryFixture(tlsWish: .required, hasSender: false).job()
+      #expect(describe(try await deliverer(server, .implicit).deliver(job)) == ["3 delivered"])
+      let mail = server.connections[0].lines.first { $0.hasPrefix("MAIL") }
+      #expect(mail == "MAIL FROM:<>\(isOffered ? " REQUIRETLS" : "")")
+    }
+  }
+
   @Test("UTF8-004: a name of ours outside ASCII is never said in EHLO; as A-label it is")
   func internationalName() async throws {
     for (name, said) in [("m\u{e4}il.example", nil), ("xn--mil-pla.example", "EHLO xn--mil-pla.example")] {
@@ -161,6 +204,7 @@ struct SmarthostDelivererTests {
     for _ in 0..<3 { #expect(describe(await smarthost.deliver(try DeliveryFixture().job())) == ["3 delivered"]) }
     #expect(server.connections.map(\.messages.count) == [2, 1])
     await smarthost.close()
+    await server.allEnd()
     #expect(server.connections.allSatisfy { $0.lines.last == "QUIT" })
   }
 

@@ -61,6 +61,48 @@ struct ExchangerAttemptTests {
     #expect(try outcome(try await deliver(Array(servers.prefix(6)))).action == .bounce)
   }
 
+  @Test("where one family of a host's addresses can't be looked up nothing goes in clear, for there TLS may be")
+  func halfLookedUp() async throws {
+    let unknown: [DNSAnswer<IPAddress>] = [.failed(reason: "SERVFAIL"), .bogus(reason: "forged")]
+    for answer in unknown {
+      for number in 1...2 {
+        let servers = hosts(2, tls: .refused)
+        var zone = ScriptedInternet(servers).zone
+        zone.set(answer, for: constantName("mx\(number).far.example"), family: .v6)
+        let internet = ScriptedInternet(["192.0.2.1": servers[0], "192.0.2.2": servers[1]], zone: zone)
+        let result = await internet.deliverer().deliver(try DeliveryFixture().job())
+        #expect(try outcome(result).action == .retry)
+        #expect(servers.allSatisfy { $0.connections.count == 1 && !$0.heardMailInClear })
+      }
+    }
+  }
+
+  @Test("addresses beyond those that are tried may have TLS, so nothing goes in clear")
+  func moreAddresses() async throws {
+    for (count, isDelivered) in [
+      (ExchangerLookup.maximumAddresses, true), (ExchangerLookup.maximumAddresses + 1, false),
+    ] {
+      let server = hosts(1, tls: .refused)[0]
+      var zone = ScriptedInternet(server).zone
+      let all = (1...count).compactMap { IPAddress("2001:db8::\($0)") } + [IPAddress("192.0.2.1")].compactMap { $0 }
+      zone.add(constantName("mx1.far.example"), at: all)
+      let result = await ScriptedInternet(["192.0.2.1": server], zone: zone).deliverer()
+        .deliver(try DeliveryFixture().job())
+      #expect((describe(result) == ["3 delivered"]) == isDelivered && server.heardMailInClear == isDelivered)
+    }
+  }
+
+  @Test("hosts beyond those that are looked at may have TLS, or take the mail: nothing goes in clear, and none bounces")
+  func moreHosts() async throws {
+    for (count, isDelivered) in [
+      (ExchangerSelection.maximumHosts, true), (ExchangerSelection.maximumHosts + 1, false),
+    ] {
+      let servers = hosts(count, tls: .refused)
+      #expect((describe(try await deliver(servers)) == ["3 delivered"]) == isDelivered)
+      #expect(servers.contains(where: \.heardMailInClear) == isDelivered)
+    }
+  }
+
   // MARK: Our own limits
 
   @Test(

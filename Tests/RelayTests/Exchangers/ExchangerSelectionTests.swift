@@ -26,7 +26,7 @@ struct ExchangerSelectionTests {
   }
 
   static func names(_ selection: ExchangerSelection) -> [String] {
-    guard case .hosts(let hosts) = selection else { return [] }
+    guard case .hosts(let hosts, _, _) = selection else { return [] }
     return hosts.map(\.description)
   }
 
@@ -62,9 +62,10 @@ struct ExchangerSelectionTests {
   func withoutRecords() {
     #expect(
       Self.choose(.none(.secure))
-        == .hosts([
-          ExchangerHost(name: .name(Self.domain), preference: 0, isImplicit: true, security: .secure)
-        ]))
+        == .hosts(
+          [
+            ExchangerHost(name: .name(Self.domain), preference: 0, isImplicit: true, security: .secure)
+          ], names: [Self.domain], leftOut: 0))
     #expect(Self.choose(.noSuchName(.insecure)) == .fault(.noSuchDomain(Self.domain)))
     #expect(Self.choose(.failed(reason: "SERVFAIL")) == .fault(.lookupFailed(Self.domain, reason: "SERVFAIL")))
     #expect(Self.choose(.bogus(reason: "expired")) == .fault(.bogus(Self.domain, reason: "expired")))

@@ -25,10 +25,10 @@ final class ScriptedInternet: Dialer, EventSink {
   /// `mx1.far.example`, `mx2.…` at 192.0.2.1, 192.0.2.2, … in this order of preference.
   convenience init(_ servers: ScriptedServer...) { self.init(servers) }
 
-  convenience init(_ servers: [ScriptedServer]) {
+  convenience init(_ servers: [ScriptedServer], exchangers security: DNSSECState = .insecure) {
     var zone = ZoneResolver()
     let hosts = servers.indices.map { constantName("mx\($0 + 1).far.example") }
-    zone.add(ScriptedInternet.domain, exchangers: hosts)
+    zone.add(ScriptedInternet.domain, exchangers: hosts, security: security)
     for (place, host) in hosts.enumerated() { zone.add(host, at: [IPAddress("192.0.2.\(place + 1)")!]) }
     self.init(
       Dictionary(uniqueKeysWithValues: servers.enumerated().map { ("192.0.2.\($0 + 1)", $1) }), zone: zone)
@@ -40,14 +40,15 @@ final class ScriptedInternet: Dialer, EventSink {
 
   func deliverer(
     rules: DestinationRules = DestinationRules(), resolver: (any Resolver)? = nil,
-    _ change: (inout ExchangerSettings) -> Void = { _ in }
+    memory: PolicyMemory = PolicyMemory(), _ change: (inout ExchangerSettings) -> Void = { _ in }
   ) -> ExchangerDeliverer {
     var settings = ExchangerSettings(
       egress: Egress(name: .name(constantName("client.example"))), ownNames: [constantName("client.example")],
       rules: rules)
     change(&settings)
     return ExchangerDeliverer(
-      settings, resolver: resolver ?? zone, dialer: self, clock: StillClock(), random: SeededRandom(seed: 1),
+      settings, resolver: resolver ?? zone, memory: memory, dialer: self, clock: StillClock(),
+      random: SeededRandom(seed: 1),
       events: self)
   }
 
@@ -81,6 +82,8 @@ final class ChangingZone: Resolver {
     await now.addresses(of: name, family: family)
   }
   func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> { await now.texts(of: name) }
+  func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> { await now.tlsaRecords(of: name) }
+  func alias(of name: DomainName) async -> DNSAnswer<DomainName> { await now.alias(of: name) }
 }
 
 /// Where time stands still.
@@ -93,14 +96,19 @@ struct StillClock: MailClock {
 extension ScriptedServer {
   /// A mail server as many: it takes everything, and offers STARTTLS where it has TLS.
   static func mailHost(
-    _ name: String, tls: TLS = .verified, answering special: @escaping @Sendable (String) -> Response? = { _ in nil }
+    _ name: String, tls: TLS = .verified, keyDigest: [UInt8] = Array(repeating: 1, count: 32), offering: [String] = [],
+    answering special: @escaping @Sendable (String) -> Response? = { _ in nil }
   ) -> ScriptedServer {
-    ScriptedServer(verified: tls == .verified, hostName: name, failsHandshake: tls == .broken) { _, line in
+    ScriptedServer(verified: tls == .verified, hostName: name, failsHandshake: tls == .broken, keyDigest: keyDigest) {
+      _, line in
       if let response = special(line) { return response }
       if tls == .refused, line == "STARTTLS" { return .say("454 4.7.0 not now\r\n") }
       switch line.prefix(4) {
       case "": return .say("220 \(name) ESMTP\r\n")
-      case "EHLO": return .say("250-\(name)\r\n" + (tls == .none ? "" : "250-STARTTLS\r\n") + "250 8BITMIME\r\n")
+      case "EHLO":
+        return .say(
+          "250-\(name)\r\n" + (tls == .none ? "" : "250-STARTTLS\r\n")
+            + offering.map { "250-\($0)\r\n" }.joined() + "250 8BITMIME\r\n")
       case _: return ScriptedServer.agreeable(line)
       }
     }

@@ -6,12 +6,14 @@ import Synchronization
 final class HandClock: MailClock {
   private struct State {
     var moment = Duration.zero
+    /// By how much the clock on the wall is wrong.
+    var error = Duration.zero
     var sleepers: [(deadline: Uptime, turn: OneShot<Void>)] = []
     var uptime: Uptime { Uptime(nanoseconds: 0) + moment }
   }
   private let state = Mutex(State())
 
-  var now: UTCInstant { UTCInstant(seconds: 1_795_351_810) + state.withLock { $0.moment } }
+  var now: UTCInstant { UTCInstant(seconds: 1_795_351_810) + state.withLock { $0.moment + $0.error } }
   var uptime: Uptime { state.withLock { $0.uptime } }
   var sleepers: Int { state.withLock { $0.sleepers.count } }
 
@@ -27,6 +29,9 @@ final class HandClock: MailClock {
     }
     state.withLock { $0.sleepers.removeAll { $0.turn === turn } }
   }
+
+  /// Sets the clock on the wall, and nothing else, wrong by this much.
+  func misset(by error: Duration) { state.withLock { $0.error = error } }
 
   func advance(_ duration: Duration) {
     state.withLock { state in

@@ -55,6 +55,10 @@ struct IntakeTests {
     case .badReplyTo: return Sample(message: head + "Reply-To: @@\r\n\r\nbody")
     case .repeatedField: return Sample(message: head + "Subject: a\r\nSubject: b\r\n\r\nbody")
     case .repeatedTLSRequired: return Sample(message: head + "TLS-Required: No\r\nTLS-Required: No\r\n\r\nbody")
+    case .unknownTLSRequired: return Sample(message: head + "TLS-Required: Yes\r\n\r\nbody")
+    case .overruledTLSRequired:
+      return Sample(
+        message: head + "TLS-Required: No\r\n\r\nbody", mail: " REQUIRETLS", relayToo: false)
     case .missingDate: return Sample(message: "From: alice@example.com\r\n\r\nbody")
     case .badDate: return Sample(message: "From: alice@example.com\r\nDate: yesterday\r\n\r\nbody")
     case .missingMessageID: return Sample(message: "From: alice@example.com\r\n\r\nbody")

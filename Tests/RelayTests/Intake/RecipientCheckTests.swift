@@ -7,7 +7,7 @@ import Simulation
 import Synchronization
 import Testing
 
-@Suite("A recipient check", .timeLimit(.minutes(1)))
+@Suite("A recipient check", .timeLimit(.minutes(5)))
 struct RecipientCheckTests {
   private static let route = RouteKey(rawValue: "domain/far.example")
 

@@ -6,6 +6,7 @@ import SMTPGrammar
 import SMTPSessions
 import Simulation
 import Testing
+import TransportSecurity
 
 @testable import Relay
 
@@ -22,11 +23,13 @@ struct AttemptJudgementTests {
     notify: Notify? = nil, ending: Route.Ending = .finalDelivery, expiresAfter: Duration = .seconds(5 * 86_400),
     isOwnReport: Bool = false, host: String = "mx.there.example", wasCancelled: Bool = false,
     bodyIsCorrupt: Bool = false, canReport: Bool = true, delayReported: Bool = false,
-    origin: HostOrigin = .configured
+    origin: HostOrigin = .configured, wish: TLSWish = .unstated,
+    _ change: (inout QueueRunner.Options) -> Void = { _ in }
   ) throws -> AttemptJudgement {
     let recipients = results.indices.map { ("user\($0)@there.example", Fixture.alpha) }
     var accepted = try Fixture.message(1, from: sender, to: recipients, notify: notify, expiresAfter: expiresAfter)
     if isOwnReport { accepted.prefix.clear() }
+    accepted.tlsWish = wish
     var message = Fixture.queued(accepted)
     for index in message.recipients.indices { message.recipients[index].delayReported = delayReported }
     let attempt = Attempt(
@@ -36,7 +39,44 @@ struct AttemptJudgementTests {
       startedAt: Fixture.start + age, endedAt: Fixture.start + age + .seconds(1), ending: ending, origin: origin,
       wasCancelled: wasCancelled, bodyIsCorrupt: bodyIsCorrupt, canReport: canReport)
     var random = SplitMix(seed: 1)
-    return attempt.judge(by: try Fixture.options(), using: &random)
+    return attempt.judge(by: try Fixture.options(change), using: &random)
+  }
+
+  @Test(
+    "RTLS-006, RTLS-012: who wished for more or less TLS hears by 5.7.10 that none was had to the end, and not before")
+  func noSafeChannel() throws {
+    let stripped = RecipientResult.fault(DeliveryFault(stage: .startTLS, cause: .security(.notOffered)))
+    #expect(try Self.judge([stripped], wish: .required).tellings.isEmpty)
+    for (wish, status) in [(TLSWish.required, "5.7.10"), (.notRequired, "5.7.10"), (.unstated, "4.7.4")] {
+      let judgement = try Self.judge([stripped], after: .seconds(90), expiresAfter: .seconds(60), wish: wish)
+      #expect(judgement.tellings.map(\.action) == [.failed])
+      #expect(judgement.tellings.map(\.recipient.status.description) == [status])
+    }
+  }
+
+  @Test("RTLS-006: what one message asks of a domain's hosts holds back no other mail and calls no operator")
+  func noSafeChannelForOne() throws {
+    let stripped = RecipientResult.fault(DeliveryFault(stage: .startTLS, cause: .security(.notOffered)))
+    for (wish, origin, holdsBack) in [
+      (TLSWish.required, HostOrigin.exchanger, false), (.required, .configured, true), (.unstated, .exchanger, true),
+      (.notRequired, .exchanger, true),
+    ] {
+      let judgement = try Self.judge([stripped], origin: origin, wish: wish)
+      #expect(judgement.changes.map(\.state) == [.queued])
+      #expect((judgement.verdict == .failed) == holdsBack && (judgement.alarm != nil) == holdsBack)
+    }
+  }
+
+  @Test("what waits for a channel as safe as is asked for has a schedule of its own, and nothing else has it")
+  func policySchedule() throws {
+    let stripped = RecipientResult.fault(DeliveryFault(stage: .startTLS, cause: .security(.notOffered)))
+    let obstacle = PolicyFault(TLSObstacle("its TLSA records can't be had"), rule: .dane)
+    let ruledOut = RecipientResult.fault(DeliveryFault(stage: .lookup, cause: .policy(obstacle)))
+    let own = try RetrySchedule(delays: [.seconds(40)], jitterPercent: 0)
+    let judgement = try Self.judge([stripped, ruledOut, Self.unreachable], origin: .exchanger) {
+      $0.policySchedule = own
+    }
+    #expect(judgement.changes.map { $0.due - Fixture.start } == [.seconds(101), .seconds(101), .seconds(361)])
   }
 
   @Test("each recipient goes its own way")

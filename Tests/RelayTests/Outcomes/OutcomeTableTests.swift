@@ -54,6 +54,8 @@ struct OutcomeTableTests {
     switch fault.cause {
     case .reply(let reply): #expect(reply.code.severity == .permanentNegative)
     case .unsupported: break
+    // RFC 8689 §4.2.1: what the sender alone asks for, and the host doesn't have.
+    case .policy(let fault): #expect(fault.isForGood && fault.rule == .sender)
     case .transport, .security, .protocolViolation, .local, .destination: Issue.record("\(fault) bounces")
     }
   }

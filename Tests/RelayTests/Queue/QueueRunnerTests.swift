@@ -195,6 +195,55 @@ struct QueueRunnerTests {
     #expect(text.text.utf8.allSatisfy { $0 < 0x80 })
   }
 
+  @Test("RTLS-008: a report about mail with REQUIRETLS asks for it too and shows headers alone, whatever RET said")
+  func reportOfRequired() throws {
+    for (wish, carried) in [(TLSWish.required, TLSWish.required), (.notRequired, .unstated), (.unstated, .unstated)] {
+      let house = try QueueHarness()
+      house.alpha.follow { ScriptedDeliverer.answer($0, .refused(.rcpt, 550)) }
+      let text = TextBox()
+      house.local.follow { job in
+        await text.read(job)
+        #expect(job.message.message.tlsWish == carried)
+        // The sender's address fails, so that the postmaster hears of it: a report about a report.
+        let isSender = job.recipients.contains { $0.recipient.address.description == "anna@example.com" }
+        return isSender ? ScriptedDeliverer.answer(job, .refused(.rcpt, 550)) : ScriptedDeliverer.accept(job)
+      }
+      house.run { house in
+        var message = try Fixture.message(1)
+        (message.reportContent, message.tlsWish) = (.full, wish)
+        try await house.submit(message, text: "a secret")
+        await house.later(.seconds(1))
+        #expect(
+          house.local.visits.flatMap { $0.recipients.map(\.description) } == ["anna@example.com", "boss@example.com"])
+        #expect(try await house.isEmpty())
+      }
+      #expect(text.text.contains("Subject: hello"))
+      #expect(text.text.contains("a secret") == (wish != .required))
+    }
+  }
+
+  @Test("RTLS-008: reports of delay and of success about such mail ask for REQUIRETLS too")
+  func otherReportsOfRequired() throws {
+    let house = try QueueHarness()
+    let wishes = TextBox()
+    let attempts = Counter()
+    house.alpha.follow {
+      attempts.next() < 100 ? ScriptedDeliverer.answer($0, .refused(.rcpt, 450)) : ScriptedDeliverer.accept($0)
+    }
+    house.local.follow { job in
+      wishes.add("\(job.message.message.tlsWish.rawValue) \(job.message.message.body.rawValue);")
+      return ScriptedDeliverer.accept(job)
+    }
+    house.run { house in
+      var message = try Fixture.message(1, notify: [.success, .delay])
+      message.tlsWish = .required
+      try await house.submit(message)
+      await house.later(.seconds(40_000))
+      #expect(try await house.isEmpty())
+    }
+    #expect(wishes.text == "required 7BIT;required 7BIT;")
+  }
+
   @Test("a sender that has no route is told of by the postmaster; without one the event is the end")
   func unroutableSender() throws {
     for hasDomains in [true, false] {

@@ -8,7 +8,7 @@ import TransportSecurity
 
 @_spi(CleartextPermitMinting) @testable import SMTPSessions
 
-@Suite("A client connection", .timeLimit(.minutes(1)))
+@Suite("A client connection", .timeLimit(.minutes(5)))
 struct ClientConnectionTests {
   private let wire = HandWire()
   private let transaction: Transaction

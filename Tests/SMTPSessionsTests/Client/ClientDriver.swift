@@ -202,7 +202,8 @@ extension ClientTranscript {
     return words[0] == "token" ? .token(user: words[1], Secret(secret)) : .password(user: words[1], Secret(secret))
   }
 
-  /// `mail: <from> <to>… [size=N] [7bit] [8bit] [utf8] [dsn] [envid=X] [orcpt=type;address] [never] [requiretls] [auth]`,
+  /// `mail: <from> <to>… [size=N] [7bit] [8bit] [utf8] [dsn] [envid=X] [orcpt=type;address] [never] [requiretls]
+  /// [settles] [auth]`,
   /// one for each message; `content:`, one for each piece, is the content of each of them.
   func messages() throws -> [ClientDriver.Message] {
     let pieces = (settings["content"] ?? ["Subject: hello\\r\\n\\r\\nhi\\r\\n\\"]).map {
@@ -211,6 +212,7 @@ extension ClientTranscript {
     return try (settings["mail"] ?? []).map { line in
       var parameters = MailParameters()
       var paths: [String] = []
+      var withoutRequireTLS = Transaction.WithoutRequireTLS.nothing
       var recipient = RecipientParameters()
       for word in line.split(separator: " ").map(String.init) {
         switch word {
@@ -218,6 +220,7 @@ extension ClientTranscript {
         case "7bit": parameters.body = .sevenBit
         case "utf8": parameters.usesSMTPUTF8 = true
         case "requiretls": parameters.requiresTLS = true
+        case "settles": withoutRequireTLS = .message
         case "auth": parameters.authenticatedSender = .null
         case "dsn":
           parameters.deliveryReportContent = .headers
@@ -233,6 +236,7 @@ extension ClientTranscript {
         }
       }
       var transaction = Transaction(reversePath: try ReversePath(paths[0]), parameters: parameters)
+      transaction.withoutRequireTLS = withoutRequireTLS
       transaction.recipients = try paths.dropFirst().map {
         Transaction.Recipient(path: try ForwardPath($0), parameters: recipient)
       }

@@ -1,5 +1,6 @@
 import MailSyntax
 import Testing
+import TransportSecurity
 
 @testable import SMTPSessions
 

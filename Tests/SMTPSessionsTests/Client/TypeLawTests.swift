@@ -1,4 +1,5 @@
 import Foundation
+import Subprocess
 import Testing
 
 /// Law 3 as the compiler sees it: what must not be written doesn't compile. Each snippet stands beside one that differs
@@ -6,17 +7,17 @@ import Testing
 @Suite("The laws that are types")
 struct TypeLawTests {
   @Test("a session in clear can't authenticate; one inside TLS can, with a proven peer")
-  func authentication() throws {
+  func authentication() async throws {
     let call = "s.authenticate(c, to: p, nonce: n)"
-    try expect(
+    try await expect(
       compiles: "func f(s: inout EncryptedClientSession, \(Self.arguments)) { _ = \(call) }",
       but: "func f(s: inout CleartextClientSession, \(Self.arguments)) { _ = \(call) }",
       fails: "has no member 'authenticate'")
   }
 
   @Test("mail goes out in clear by a permit alone")
-  func permit() throws {
-    try expect(
+  func permit() async throws {
+    try await expect(
       compiles: """
         func f(s: inout CleartextClientSession, t: Transaction, p: CleartextPermit) {
           _ = s.send(t, usesChunking: false, permit: p)
@@ -27,8 +28,8 @@ struct TypeLawTests {
   }
 
   @Test("an upgraded session is gone")
-  func consumption() throws {
-    try expect(
+  func consumption() async throws {
+    try await expect(
       compiles: "func f(s: consuming CleartextClientSession, p: TLSProof) { _ = s.upgraded(by: p) }",
       but: """
         func f(s: consuming CleartextClientSession, p: TLSProof) {
@@ -39,14 +40,14 @@ struct TypeLawTests {
   }
 
   @Test("proof, proven peer and permit are minted by nobody who doesn't say so")
-  func minting() throws {
-    try expect(
+  func minting() async throws {
+    try await expect(
       compiles: "func f(p: TLSProof) -> VerifiedPeer? { p.verifiedPeer }",
       but: "func f() -> VerifiedPeer { VerifiedPeer(hostName: \"server.example\") }", fails: "inaccessible")
-    try expect(
+    try await expect(
       compiles: "@_spi(TLSProofMinting) import SMTPSessions\nfunc f(x: TLSFacts) -> TLSProof { TLSProof(facts: x) }",
       but: "func f(x: TLSFacts) -> TLSProof { TLSProof(facts: x) }", fails: "'@_spi' protection level")
-    try expect(
+    try await expect(
       compiles: """
         @_spi(CleartextPermitMinting) import SMTPSessions
         func f() -> CleartextPermit { CleartextPermit(reason: "") }
@@ -59,16 +60,16 @@ struct TypeLawTests {
   private func expect(
     compiles good: String, but bad: String, fails diagnosis: String, typechecksOnly: Bool = true,
     at location: SourceLocation = #_sourceLocation
-  ) throws {
-    let (status, output) = try compile(good, typechecksOnly)
-    #expect(status == 0, Comment(rawValue: output), sourceLocation: location)
-    let (badStatus, badOutput) = try compile(bad, typechecksOnly)
-    #expect(badStatus != 0, "it compiles", sourceLocation: location)
+  ) async throws {
+    let (compiles, output) = try await compile(good, typechecksOnly)
+    #expect(compiles, Comment(rawValue: output), sourceLocation: location)
+    let (badCompiles, badOutput) = try await compile(bad, typechecksOnly)
+    #expect(!badCompiles, "it compiles", sourceLocation: location)
     #expect(badOutput.contains(diagnosis), Comment(rawValue: badOutput), sourceLocation: location)
   }
 
   /// Against the modules of this very build.
-  private func compile(_ snippet: String, _ typechecksOnly: Bool) throws -> (status: Int32, output: String) {
+  private func compile(_ snippet: String, _ typechecksOnly: Bool) async throws -> (compiles: Bool, output: String) {
     let products = URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
     let build = products.deletingLastPathComponent().deletingLastPathComponent()
     let folder = FileManager.default.temporaryDirectory.appending(path: "type-law-\(UUID().uuidString)")
@@ -78,19 +79,13 @@ struct TypeLawTests {
     let imports = ["SASLMechanisms", "SMTPGrammar", "SMTPSessions", "TransportSecurity"].map { "import \($0)\n" }
     try (imports.joined() + snippet).write(to: file, atomically: true, encoding: .utf8)
 
-    var arguments = ["swiftc", "-swift-version", "6", "-I", products.appending(path: "Modules").path]
+    var arguments = ["-swift-version", "6", "-I", products.appending(path: "Modules").path]
     arguments += typechecksOnly ? ["-typecheck"] : ["-emit-sil", "-o", "/dev/null"]
     for map in moduleMaps(products, build) { arguments += ["-Xcc", "-fmodule-map-file=\(map)"] }
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = arguments + [file.path]
-    let pipe = Pipe()
-    process.standardError = pipe
-    process.standardOutput = pipe
-    try process.run()
-    let output = try pipe.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+    let compiler = try await run(
+      .name("swiftc"), arguments: .init(arguments + [file.path]), output: .string(limit: 1 << 20),
+      error: .combinedWithOutput)
+    return (compiler.terminationStatus.isSuccess, compiler.standardOutput)
   }
 
   /// Those of the C modules that the imported Swift modules stand on: written by hand, or made by the build.
