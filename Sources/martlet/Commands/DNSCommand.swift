@@ -1,8 +1,5 @@
 import ArgumentParser
-import Configuration
 import DNSRecords
-import DNSTransport
-import InternationalDomainNames
 import MailSyntax
 
 struct DNSCommand: AsyncParsableCommand {
@@ -25,48 +22,17 @@ struct DNSCommand: AsyncParsableCommand {
 
   @Argument(help: ArgumentHelp("The name to look up.", valueName: "name")) var name: String
   @Option(help: "What to look for: mx, a, aaaa, txt, cname, tlsa or dane.") var type = DNSQuestion.mx
-  @Option(help: ArgumentHelp("The server's configuration file.", valueName: "file")) var config: String?
-  @Option(help: ArgumentHelp("A resolver to ask; may be repeated.", valueName: "address@port")) var server: [String] =
-    []
-  @Option(help: ArgumentHelp("DS or DNSKEY records, in place of the root's.", valueName: "file"))
-  var trustAnchors: String?
-  @Option(help: ArgumentHelp("The longest wait.", valueName: "seconds")) var timeout: Int?
+  @OptionGroup var dns: ResolverOptions
   @Flag(help: "Print JSON.") var json = false
 
-  func validate() throws {
-    if config != nil, !server.isEmpty || trustAnchors != nil {
-      throw ValidationError("--config names resolvers and anchors: leave out --server and --trust-anchors.")
-    }
-    if let timeout, !(1...600).contains(timeout) { throw ValidationError("--timeout is between 1 and 600.") }
-    _ = try domain()
-    _ = try servers()
-  }
+  func validate() throws { _ = try domain() }
 
   func run() async throws {
     let domain = try domain()
-    let resolver: UnboundResolver
-    do {
-      var settings = try UnboundResolver.Settings(try section())
-      if let timeout { settings.bounds.lookUpTime = .seconds(timeout) }
-      resolver = try UnboundResolver(settings, converter: LibraryIDNAConverter())
-    } catch let fault as TrustAnchorFileFault {
-      Console.complain("\(fault)")
-      throw config == nil ? ExitStatus.noInput : ExitStatus.badConfiguration
-    } catch let fault as ResolverFault {
-      Console.complain("\(fault)")
-      throw ExitStatus.unavailable
-    }
+    let resolver = try dns.resolver(try dns.section(of: try dns.configuration()))
     let report = await DNSReport(of: domain, type, by: resolver)
     Console.print(try json ? QueueText.json(report) : report.lines.joined(separator: "\n"))
     guard report.exitCode == .success else { throw report.exitCode }
-  }
-
-  private func section() throws -> Configuration.DNS {
-    if let config { return try ConfigurationSource.loadOrExplain(config).dns ?? Configuration.DNS() }
-    var dns = Configuration.DNS()
-    dns.servers = try servers()
-    dns.trustAnchors = trustAnchors
-    return dns
   }
 
   private func domain() throws -> DomainName {
@@ -74,15 +40,6 @@ struct DNSCommand: AsyncParsableCommand {
       return try DomainName(name.count > 1 && name.hasSuffix(".") ? name.dropLast() : name[...])
     } catch {
       throw ValidationError("\(name): \(error); write a name such as example.org.")
-    }
-  }
-
-  private func servers() throws -> [SocketEndpoint] {
-    try server.map { text in
-      guard let server = SocketEndpoint(nameServer: text) else {
-        throw ValidationError("--server \(text): an address, such as 192.0.2.53 or 127.0.0.1@5353.")
-      }
-      return server
     }
   }
 }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Configuration
 import DNSRecords
-import DNSTransport
 import Diagnosis
 import InternationalDomainNames
 import MailSyntax
@@ -38,31 +37,20 @@ struct ExplainCommand: AsyncParsableCommand {
   var domain: String
   @Flag(help: "As if the sender asked for REQUIRETLS.") var requireTls = false
   @Flag(help: "Connect to the mail hosts, and compare.") var live = false
-  @Option(help: ArgumentHelp("The server's configuration file.", valueName: "file")) var config: String?
-  @Option(help: ArgumentHelp("A resolver to ask; may be repeated.", valueName: "address@port")) var server: [String] =
-    []
-  @Option(help: ArgumentHelp("DS or DNSKEY records, in place of the root's.", valueName: "file"))
-  var trustAnchors: String?
-  @Option(help: ArgumentHelp("The longest wait for an answer of the DNS.", valueName: "seconds")) var timeout: Int?
+  @OptionGroup var dns: ResolverOptions
   @Flag(help: "Print JSON.") var json = false
 
-  func validate() throws {
-    if config != nil, !server.isEmpty || trustAnchors != nil {
-      throw ValidationError("--config names resolvers and anchors: leave out --server and --trust-anchors.")
-    }
-    if let timeout, !(1...600).contains(timeout) { throw ValidationError("--timeout is between 1 and 600.") }
-    _ = try mailDomain()
-    _ = try servers()
-  }
+  func validate() throws { _ = try mailDomain() }
 
   func run() async throws {
     let domain = try mailDomain()
-    let configuration = try config.map { try ConfigurationSource.loadOrExplain($0) }
+    let configuration = try dns.configuration()
     if let configuration, configuration.outbound.route != .exchangers {
       Console.complain("outbound.route is not mx: this is how mail would go if it were, by the floors of the file")
     }
     let settings = configuration.map { ExchangerSettings($0) } ?? ExplainCommand.settings
-    let resolver = try resolver(for: configuration)
+    let section = try dns.section(of: configuration)
+    let resolver = try dns.resolver(section)
     let loops = TransportLoops(group: MultiThreadedEventLoopGroup.singleton)
     defer { loops.shutDown() }
     let roots = try trustRoots(configuration)
@@ -74,10 +62,14 @@ struct ExplainCommand: AsyncParsableCommand {
       settings, resolver: resolver,
       memory: try await kept.memory(resolver: resolver, fetcher: fetcher, clock: clock), clock: clock,
       random: SystemRandom())
-    let account = await survey.survey(domain, wish: requireTls ? .required : .unstated)
+    let remark = "the DNS has not answered yet. Asked: \(section.asked)"
+    let account = await remarkingOnSilence(remark, after: .seconds(3)) {
+      await survey.survey(domain, wish: requireTls ? .required : .unstated)
+    }
     let visits = live ? try await visit(account, settings, roots, on: loops) : []
     let report = ExplainReport(explanation: Explanation(account, visits: visits), kept: kept.source)
     Console.print(try json ? QueueText.json(report) : report.lines(Paint.onStandardOutput).joined(separator: "\n"))
+    if report.exitCode == ExitStatus.tryAgain { Console.complain("the DNS has no answer. Asked: \(section.asked)") }
     guard report.exitCode == .success else { throw report.exitCode }
   }
 
@@ -94,25 +86,6 @@ struct ExplainCommand: AsyncParsableCommand {
   private static var settings: ExchangerSettings {
     ExchangerSettings(
       egress: Egress(name: OwnIdentity.current), ownNames: [], converter: LibraryIDNAConverter())
-  }
-
-  private func resolver(for configuration: Configuration?) throws -> UnboundResolver {
-    do {
-      var dns = configuration?.dns ?? Configuration.DNS()
-      if configuration == nil {
-        dns.servers = try servers()
-        dns.trustAnchors = trustAnchors
-      }
-      var settings = try UnboundResolver.Settings(dns)
-      if let timeout { settings.bounds.lookUpTime = .seconds(timeout) }
-      return try UnboundResolver(settings, converter: LibraryIDNAConverter())
-    } catch let fault as TrustAnchorFileFault {
-      Console.complain("\(fault)")
-      throw config == nil ? ExitStatus.noInput : ExitStatus.badConfiguration
-    } catch let fault as ResolverFault {
-      Console.complain("\(fault)")
-      throw ExitStatus.unavailable
-    }
   }
 
   /// One after the other: whoever runs many hosts for one domain shouldn't take it for a flood.
@@ -136,14 +109,5 @@ struct ExplainCommand: AsyncParsableCommand {
       throw ValidationError("\(domain): this is no domain; write example.org, or [192.0.2.1] for a server's address.")
     }
     return mailbox.domain
-  }
-
-  private func servers() throws -> [SocketEndpoint] {
-    try server.map { text in
-      guard let server = SocketEndpoint(nameServer: text) else {
-        throw ValidationError("--server \(text): an address, such as 192.0.2.53 or 127.0.0.1@5353.")
-      }
-      return server
-    }
   }
 }

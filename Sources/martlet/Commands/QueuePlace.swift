@@ -108,14 +108,15 @@ func complaining<Result>(_ work: () async throws -> Result) async throws -> Resu
   }
 }
 
-/// Waits for a server's answer as long as it takes, since a change of a long queue takes long, and says after ten seconds
+/// Waits for a server's answer as long as it takes, since a change of a long queue takes long, and says after a while
 /// that it waits: a server that hangs answers nobody.
-func remarkingOnSilence<Answer>(
-  _ ask: () async throws(ControlFault) -> Answer
-) async throws(ControlFault) -> Answer {
+func remarkingOnSilence<Answer, Fault: Error>(
+  _ words: String = "the server has not answered yet: it is busy, or it hangs. Ctrl-C ends the waiting.",
+  after patience: Duration = .seconds(10), _ ask: () async throws(Fault) -> Answer
+) async throws(Fault) -> Answer {
   let remark = Task {
-    try await Task.sleep(for: .seconds(10))
-    Console.complain("the server has not answered yet: it is busy, or it hangs. Ctrl-C ends the waiting.")
+    try await Task.sleep(for: patience)
+    Console.complain(words)
   }
   defer { remark.cancel() }
   return try await ask()
