@@ -36,6 +36,7 @@ let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let nioFoundation: Target.Dependency = .product(name: "NIOFoundationCompat", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
@@ -49,7 +50,10 @@ let orderedCollections: Target.Dependency = .product(name: "OrderedCollections",
 
 let package = Package(
   name: "martlet",
-  products: [.executable(name: "martlet", targets: ["martlet"])],
+  products: [
+    .executable(name: "martlet", targets: ["martlet"]),
+    .library(name: "MailAuthentication", targets: ["MailAuthentication"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.0"),
     .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.0"),
@@ -73,6 +77,7 @@ let package = Package(
     room("SASLMechanisms", ["MailSyntax", crypto]),
     room("MailMessage", ["MailSyntax", nioCore]),
     room("TransportSecurity", ["DNSRecords", "MailSyntax", crypto]),
+    room("MailAuthentication", ["DNSRecords", "MailMessage", "MailSyntax", nioCore, crypto, cryptoExtras]),
 
     // Floor 2: machines.
     room(
@@ -139,7 +144,7 @@ let package = Package(
       name: "martlet",
       dependencies: [
         "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "DNSTransport", "Diagnosis",
-        "InternationalDomainNames", "LocalDelivery", "MailMessage", "MailQueue",
+        "InternationalDomainNames", "LocalDelivery", "MailAuthentication", "MailMessage", "MailQueue",
         "MailSyntax", "Metrics", "PasswordHashing", "PolicyStorage", "PolicyTransport", "QueueStorage", "Relay",
         "SASLMechanisms", "SMTPGrammar",
         "SMTPSessions", "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioHTTP1,
@@ -167,6 +172,9 @@ let package = Package(
     tests("SMTPGrammarTests", ["MailSyntax", "SMTPGrammar", nioCore]),
     tests("SASLMechanismsTests", ["MailSyntax", "SASLMechanisms"]),
     tests("MailMessageTests", ["MailMessage", "MailSyntax", nioCore]),
+    tests(
+      "MailAuthenticationTests",
+      ["DNSRecords", "MailAuthentication", "MailMessage", "MailSyntax", nioCore, crypto, cryptoExtras]),
     tests("TransportSecurityTests", ["DNSRecords", "MailSyntax", "TransportSecurity"]),
     tests(
       "SMTPSessionsTests",
@@ -228,9 +236,7 @@ let package = Package(
       "MartletTests",
       [
         "martlet", "Accounts", "Certificates", "Configuration", "ControlPlane", "DNSRecords", "DNSTransport",
-        "Diagnosis",
-        "MailMessage",
-        "MailQueue",
+        "Diagnosis", "MailAuthentication", "MailMessage", "MailQueue",
         "MailSyntax", "Metrics", "PasswordHashing", "PolicyStorage", "QueueStorage", "Relay", "SASLMechanisms",
         "SMTPGrammar",
         "SMTPSessions", "SMTPTransport", "SystemWorld", "TransportSecurity", argumentParser, nioCore, nioPosix,

@@ -15,6 +15,8 @@ public protocol Resolver: Sendable {
   func textsAtHand(of name: DomainName) -> DNSAnswer<[UInt8]>?
   /// - Parameter name: of a service: `_25._tcp.mx.example.org` (RFC 6698 §3).
   func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord>
+  /// The names of a host by its address, which whoever has the address gives (RFC 1035 §3.5, RFC 3596 §2.5).
+  func names(of address: IPAddress) async -> DNSAnswer<DomainName>
   /// Where the name's own CNAME leads, one step (RFC 7672 §2.2.2 asks whether that step alone is secure).
   func alias(of name: DomainName) async -> DNSAnswer<DomainName>
 }

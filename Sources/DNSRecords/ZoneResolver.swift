@@ -7,6 +7,11 @@ public struct ZoneResolver: Resolver, Hashable {
   private var texts: [DomainName: DNSAnswer<[UInt8]>] = [:]
   private var tlsa: [DomainName: DNSAnswer<TLSARecord>] = [:]
   private var aliases: [DomainName: DNSAnswer<DomainName>] = [:]
+  /// By the name below in-addr.arpa or ip6.arpa.
+  private var pointers: [DomainName: DNSAnswer<DomainName>] = [:]
+  /// Those that are there though nothing stands at them.
+  private var bareNames: Set<DomainName> = []
+  private var failingNames: Set<DomainName> = []
 
   /// One that holds whatever the zone doesn't say otherwise.
   public static let timeToLive = Duration.seconds(300)
@@ -20,6 +25,13 @@ public struct ZoneResolver: Resolver, Hashable {
   public mutating func set(_ answer: DNSAnswer<[UInt8]>, for name: DomainName) { texts[name] = answer }
   public mutating func set(_ answer: DNSAnswer<TLSARecord>, for name: DomainName) { tlsa[name] = answer }
   public mutating func set(_ answer: DNSAnswer<DomainName>, for name: DomainName) { aliases[name] = answer }
+  public mutating func set(pointers answer: DNSAnswer<DomainName>, at name: DomainName) { pointers[name] = answer }
+
+  /// A name of which nobody can say what it doesn't have here.
+  public mutating func fail(_ name: DomainName) { failingNames.insert(name) }
+
+  /// A name that is there, whatever stands at it.
+  public mutating func add(_ name: DomainName) { bareNames.insert(name) }
 
   /// A domain whose mail goes to these hosts, the first of them first.
   public mutating func add(_ domain: DomainName, exchangers hosts: [DomainName], security: DNSSECState = .insecure) {
@@ -46,10 +58,16 @@ public struct ZoneResolver: Resolver, Hashable {
   public func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> { tlsa[name] ?? absence(of: name) }
   public func alias(of name: DomainName) async -> DNSAnswer<DomainName> { aliases[name] ?? absence(of: name) }
 
+  public func names(of address: IPAddress) async -> DNSAnswer<DomainName> {
+    guard let name = address.reverseName else { return .noSuchName(.insecure) }
+    return pointers[name] ?? absence(of: name)
+  }
+
   private func absence<Record>(of name: DomainName) -> DNSAnswer<Record> {
+    if failingNames.contains(name) { return .failed(reason: "no answer, as was asked for") }
     let isThere =
       exchangers[name] != nil || addresses[name] != nil || texts[name] != nil || tlsa[name] != nil
-      || aliases[name] != nil
+      || aliases[name] != nil || pointers[name] != nil || bareNames.contains(name)
     return isThere ? .none(.insecure) : .noSuchName(.insecure)
   }
 }
@@ -60,14 +78,5 @@ extension DNSAnswer {
     return .records(
       DNSRecordSet(
         records: records, canonicalName: name, security: security, timeToLive: ZoneResolver.timeToLive))
-  }
-}
-
-extension IPAddress {
-  public var family: AddressFamily {
-    switch self {
-    case .v4: .v4
-    case .v6: .v6
-    }
   }
 }

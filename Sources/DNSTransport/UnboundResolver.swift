@@ -37,6 +37,7 @@ public final class UnboundResolver: Resolver {
   private let texts = AnswerMemory<[UInt8]>()
   private let associations = AnswerMemory<TLSARecord>()
   private let aliases = AnswerMemory<DomainName>()
+  private let pointers = AnswerMemory<DomainName>()
 
   /// - Parameter converter: names outside ASCII are asked for by their A-labels.
   public init(_ settings: Settings = Settings(), converter: any IDNAConverter) throws(ResolverFault) {
@@ -76,6 +77,11 @@ public final class UnboundResolver: Resolver {
     await lookUp(name, .alias, aliases, reading: ResourceData.domainName)
   }
 
+  public func names(of address: IPAddress) async -> DNSAnswer<DomainName> {
+    guard let name = address.reverseName else { return .noSuchName(.insecure) }
+    return await lookUp(name, .pointer, pointers, reading: ResourceData.domainName)
+  }
+
   private func lookUp<Record>(
     _ name: DomainName, _ type: QuestionType, _ memory: AnswerMemory<Record>,
     reading read: ([UInt8]) throws(MalformedData) -> Record
@@ -84,7 +90,7 @@ public final class UnboundResolver: Resolver {
     // A name that has no form in the DNS, or is longer than RFC 1035 §2.3.4 lets one be, is nobody's.
     guard let asked = converter.asciiForm(of: name), asked.description.utf8.count <= QuestionType.maximumNameOctets
     else { return .noSuchName(.insecure) }
-    switch await context.lookUp(asked.description, type) {
+    switch await context.lookUp(QuestionType.presentation(of: asked), type) {
     case .success(let found):
       let answer = found.answer(to: asked, reading: read)
       memory.keep(
@@ -107,8 +113,16 @@ enum QuestionType: Int32, Sendable {
   /// 255 octets on the wire, which have a length in front and the root behind.
   static let maximumNameOctets = 253
 
+  /// Of the characters that a name may have here, only the backslash means something in a name that is written down
+  /// (RFC 1035 §5.1).
+  static func presentation(of name: DomainName) -> String {
+    guard name.description.utf8.contains(UInt8(ascii: "\\")) else { return name.description }
+    return name.description.reduce(into: "") { $0 += $1 == "\\" ? "\\\\" : String($1) }
+  }
+
   case addressV4 = 1
   case alias = 5
+  case pointer = 12
   case mailExchanger = 15
   case text = 16
   case addressV6 = 28

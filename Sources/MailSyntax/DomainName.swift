@@ -41,6 +41,30 @@ public struct DomainName: Hashable, Sendable, CustomStringConvertible {
       ? description : "\(labels.folded).\(parent.folded)"
   }
 
+  /// A name that is only looked up, and need be nobody's host: its labels are of any ASCII characters but control
+  /// characters, or of letters outside ASCII (RFC 2181 §11; RFC 7208 §7.3 makes such names of local parts).
+  public init(lookedUp text: some StringProtocol) throws(MailSyntaxError) {
+    let labels = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    guard !text.isEmpty else { throw .emptyDomain }
+    guard text.utf8.count <= DomainName.maximumOctets else { throw .domainTooLong }
+    guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7f }) else { throw .controlCharacter }
+    for label in labels {
+      guard !label.isEmpty else { throw .badDomain }
+      guard label.count <= DomainName.maximumLabelOctets else { throw .labelTooLong }
+    }
+    let whole = String(text)
+    guard !whole.hasUpperControl else { throw .controlCharacter }
+    description = whole
+    folded = whole.lowercasedASCII()
+  }
+
+  /// Whether this is the other name, or one below it.
+  public func isAtOrBelow(_ other: DomainName) -> Bool {
+    folded.hasSuffix(other.folded)
+      && (folded.utf8.count == other.folded.utf8.count
+        || folded.utf8.dropLast(other.folded.utf8.count).last == UInt8(ascii: "."))
+  }
+
   public var isASCII: Bool { description.utf8.allSatisfy { $0 < 0x80 } }
   /// Two labels or more: what RFC 6409 §4.2 asks of every domain in a submitted envelope.
   public var isFullyQualified: Bool { description.utf8.contains(UInt8(ascii: ".")) }

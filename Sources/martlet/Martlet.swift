@@ -17,7 +17,8 @@ struct Martlet: AsyncParsableCommand {
     version: Version.current,
     subcommands: [
       Demo.self, Dev.self, Serve.self, CheckCommand.self, Send.self, ExplainCommand.self, DNSCommand.self,
-      QueueCommand.self, PolicyCommand.self, TraceCommand.self, UserCommand.self, BackupCommand.self,
+      AuthCommand.self, DKIMCommand.self, QueueCommand.self, PolicyCommand.self, TraceCommand.self, UserCommand.self,
+      BackupCommand.self,
       RestoreCommand.self, MetricsCommand.self,
     ])
 
@@ -36,7 +37,10 @@ struct Martlet: AsyncParsableCommand {
     for word in words where word != "help" {
       let commands = command.configuration.subcommands
       guard !commands.isEmpty, !word.hasPrefix("-") else { return nil }
-      guard let next = commands.first(where: { $0._commandName == word }) else {
+      let isMeant = { (command: any ParsableCommand.Type) in
+        command._commandName == word || command.configuration.aliases.contains(word)
+      }
+      guard let next = commands.first(where: isMeant) else {
         let near = Spelling.nearest(to: word, among: commands.map { $0._commandName })
         let advice = near.map { "did you mean \($0)?" } ?? "\(path) --help lists them"
         return "\(path) \(QueueText.printable(word)): there is no such command; \(advice)"

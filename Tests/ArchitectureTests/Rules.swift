@@ -112,7 +112,7 @@ enum Rules {
   /// are in brackets so that this file does not match them.
   private static var foreign: [Regex<AnyRegexOutput>] {
     [
-      Regex(#//wor[k]//#), Regex(#//far[m]//#), Regex(#//tmp/bas[h]/#), Regex(#/[.]librar[y]/#),
+      Regex(#//wor[k]//#), Regex(#//far[m]//#), Regex(#//tmp/bas[h]/#), Regex(#/\/[.]librar[y]/#),
       Regex(#/(?i)developer'?s?'? sessio[n]/#), Regex(#/(?i)sub-?agen[t]/#), Regex(#/(?i)language mode[l]/#),
       Regex(#/(?i)\bchatbo[t]/#), Regex(#/TOD[O]\b|FIXM[E]\b/#),
     ]

@@ -16,6 +16,7 @@ private struct TableResolver: Resolver {
   func mailExchangers(of name: DomainName) async -> DNSAnswer<MailExchanger> { .failed(reason: "not in the table") }
   func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> { .failed(reason: "not in the table") }
   func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> { .failed(reason: "not in the table") }
+  func names(of address: IPAddress) async -> DNSAnswer<DomainName> { .failed(reason: "not in the table") }
   func alias(of name: DomainName) async -> DNSAnswer<DomainName> { .failed(reason: "not in the table") }
 }
 

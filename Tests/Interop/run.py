@@ -36,11 +36,13 @@ import policies  # noqa: F401
 import dane_states  # noqa: F401
 import published_policies  # noqa: F401
 import policy_corpus  # noqa: F401
+import spf_suite  # noqa: F401
+import signatures  # noqa: F401
 import callers  # noqa: F401
 import durability  # noqa: F401
 import crowds  # noqa: F401
 
-GROUPS = ("clients", "refusals", "hops", "relay", "reloads", "dns", "dane", "policy", "sts", "callers", "durability", "long")
+GROUPS = ("clients", "refusals", "hops", "relay", "reloads", "dns", "dane", "policy", "sts", "auth", "callers", "durability", "long")
 EVERYDAY = GROUPS[:-1]
 
 

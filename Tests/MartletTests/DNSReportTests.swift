@@ -16,6 +16,7 @@ private struct FixedResolver: Resolver {
   func addresses(of name: DomainName, family: AddressFamily) async -> DNSAnswer<IPAddress> { addresses }
   func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> { texts }
   func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> { tlsa }
+  func names(of address: IPAddress) async -> DNSAnswer<DomainName> { .none(.insecure) }
   func alias(of name: DomainName) async -> DNSAnswer<DomainName> { alias }
 }
 

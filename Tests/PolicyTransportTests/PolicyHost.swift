@@ -90,6 +90,7 @@ final class OnceSilent: DNSRecords.Resolver {
   func mailExchangers(of name: DomainName) async -> DNSAnswer<MailExchanger> { .none(.insecure) }
   func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> { .none(.insecure) }
   func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> { .none(.insecure) }
+  func names(of address: IPAddress) async -> DNSAnswer<DomainName> { .none(.insecure) }
   func alias(of name: DomainName) async -> DNSAnswer<DomainName> { .none(.insecure) }
 }
 

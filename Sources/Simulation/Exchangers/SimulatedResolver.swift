@@ -83,6 +83,9 @@ struct SimulatedResolver: Resolver {
 
   private func state(_ isSigned: Bool) -> DNSSECState { isSigned ? .secure : .insecure }
 
+  /// Nobody asks: no server of the simulation checks SPF.
+  func names(of address: IPAddress) async -> DNSAnswer<DomainName> { .none(.insecure) }
+
   func alias(of name: DomainName) async -> DNSAnswer<DomainName> {
     await trouble(with: name) ?? .none(.insecure)
   }

@@ -67,7 +67,7 @@ struct TraceCommand: AsyncParsableCommand {
   func run() async throws {
     if live { return try await watch() }
     guard let file else { return }
-    let octets = try TraceFile.read(file)
+    let octets = try ArgumentFile.read(file, atMost: HeaderReading.maximumOctets)
     guard let reading = HeaderReading(octets) else {
       Console.complain("\(QueueText.printable(file)): this is no message: it has no header field")
       throw ExitStatus.badData
@@ -109,27 +109,5 @@ struct TraceCommand: AsyncParsableCommand {
       }
     }
     return TrustBoundary(domains: domains) { [networks] address in networks.contains { $0.contains(address) } }
-  }
-}
-
-/// Reads what of a file a trace needs.
-enum TraceFile {
-  static func read(_ path: String) throws -> Data {
-    do {
-      let handle =
-        path == "-" ? FileHandle.standardInput : try FileHandle(forReadingFrom: URL(filePath: path))
-      var octets = Data()
-      while octets.count < HeaderReading.maximumOctets,
-        let more = try handle.read(upToCount: HeaderReading.maximumOctets - octets.count), !more.isEmpty
-      {
-        octets.append(more)
-      }
-      return octets
-    } catch {
-      let isThere = path == "-" || FileManager.default.fileExists(atPath: path)
-      let reason = isThere ? error.localizedDescription : "there is no such file"
-      Console.complain("\(QueueText.printable(path)): \(QueueText.printable(reason))")
-      throw isThere ? ExitStatus.inputOutput : ExitStatus.noInput
-    }
   }
 }

@@ -41,6 +41,9 @@ final class PolicyReach: Resolver, PolicyFetcher {
   func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> {
     await resolver?.tlsaRecords(of: name) ?? PolicyReach.nobody()
   }
+  func names(of address: IPAddress) async -> DNSAnswer<DomainName> {
+    await resolver?.names(of: address) ?? PolicyReach.nobody()
+  }
   func alias(of name: DomainName) async -> DNSAnswer<DomainName> {
     await resolver?.alias(of: name) ?? PolicyReach.nobody()
   }

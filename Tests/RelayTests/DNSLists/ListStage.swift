@@ -97,6 +97,9 @@ final class WatchedResolver: Resolver {
   func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> {
     await state.withLock { $0.zone }.tlsaRecords(of: name)
   }
+  func names(of address: IPAddress) async -> DNSAnswer<DomainName> {
+    await state.withLock { $0.zone }.names(of: address)
+  }
   func alias(of name: DomainName) async -> DNSAnswer<DomainName> { await state.withLock { $0.zone }.alias(of: name) }
 }
 

@@ -18,6 +18,7 @@ private struct WaitingZone: Resolver {
   func mailExchangers(of name: DomainName) async -> DNSAnswer<MailExchanger> { await zone.mailExchangers(of: name) }
   func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> { await zone.texts(of: name) }
   func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> { await zone.tlsaRecords(of: name) }
+  func names(of address: IPAddress) async -> DNSAnswer<DomainName> { await zone.names(of: address) }
   func alias(of name: DomainName) async -> DNSAnswer<DomainName> { await zone.alias(of: name) }
 }
 

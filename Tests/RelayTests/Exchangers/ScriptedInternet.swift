@@ -83,6 +83,7 @@ final class ChangingZone: Resolver {
   }
   func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> { await now.texts(of: name) }
   func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> { await now.tlsaRecords(of: name) }
+  func names(of address: IPAddress) async -> DNSAnswer<DomainName> { await now.names(of: address) }
   func alias(of name: DomainName) async -> DNSAnswer<DomainName> { await now.alias(of: name) }
 }
 

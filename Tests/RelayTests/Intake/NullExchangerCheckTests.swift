@@ -39,6 +39,7 @@ struct NullExchangerCheckTests {
     func addresses(of name: DomainName, family: AddressFamily) async -> DNSAnswer<IPAddress> { .none(.insecure) }
     func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> { .none(.insecure) }
     func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> { .none(.insecure) }
+    func names(of address: IPAddress) async -> DNSAnswer<DomainName> { .none(.insecure) }
     func alias(of name: DomainName) async -> DNSAnswer<DomainName> { .none(.insecure) }
   }
 

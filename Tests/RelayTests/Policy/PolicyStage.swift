@@ -147,6 +147,7 @@ final class ScriptedTexts: Resolver {
   func mailExchangers(of name: DomainName) async -> DNSAnswer<MailExchanger> { .none(.insecure) }
   func addresses(of name: DomainName, family: AddressFamily) async -> DNSAnswer<IPAddress> { .none(.insecure) }
   func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> { .none(.insecure) }
+  func names(of address: IPAddress) async -> DNSAnswer<DomainName> { .none(.insecure) }
   func alias(of name: DomainName) async -> DNSAnswer<DomainName> { .none(.insecure) }
 }
 

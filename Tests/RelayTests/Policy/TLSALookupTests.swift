@@ -27,6 +27,7 @@ private final class AskedZone: Resolver {
     note("TLSA \(name)")
     return await zone.tlsaRecords(of: name)
   }
+  func names(of address: IPAddress) async -> DNSAnswer<DomainName> { await zone.names(of: address) }
   func alias(of name: DomainName) async -> DNSAnswer<DomainName> {
     note("CNAME \(name)")
     return await zone.alias(of: name)

@@ -1,0 +1,129 @@
+import MailSyntax
+import Testing
+
+@testable import MailAuthentication
+
+@Suite("DKIM-Signature fields")
+struct DKIMSignatureTests {
+  private static let good: [String: String] = [
+    "v": "1", "a": "rsa-sha256", "b": "QUJD", "bh": "REVG", "d": "example.org", "s": "sel", "h": "From:To",
+  ]
+
+  private func text(_ changes: [String: String?]) -> String {
+    let tags = DKIMSignatureTests.good.merging(changes.compactMapValues(\.self)) { $1 }
+    return tags.filter { changes[$0.key] != .some(nil) }.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }
+      .joined(separator: "; ")
+  }
+
+  @Test("DKIM-009: each tag is read, folding and white space are nothing, unknown tags are passed over")
+  func tags() throws {
+    let signature = try DKIMSignature(
+      " v=1; a=RSA-SHA256;\r\n c=Relaxed/Simple; d=Example.ORG; s=a.b;\r\n\th=From : TO:\r\n from; i=joe@sub.example.org; l=12;\r\n q=dns/other:dns/txt; t=100; x=200; z=From:x|To:y; bh=RE\r\n VG; b=QU\r\n JD"
+        .utf8)
+    #expect(signature.algorithm == .rsaSHA256 && signature.domain.folded == "example.org")
+    #expect(signature.headerCanonicalization == .relaxed && signature.bodyCanonicalization == .simple)
+    #expect(signature.fieldNames == ["from", "to", "from"] && signature.bodyLimit == 12)
+    #expect(signature.signature == Array("ABC".utf8) && signature.bodyHash == Array("DEF".utf8))
+    #expect(signature.signedAt == UTCInstant(seconds: 100) && signature.expiresAt == UTCInstant(seconds: 200))
+    #expect(signature.keyName?.folded == "a.b._domainkey.example.org" && signature.mark == "QUJD")
+    let plain = try DKIMSignature(text([:]).utf8)
+    #expect(plain.headerCanonicalization == .simple && plain.bodyCanonicalization == .simple)
+    #expect(try DKIMSignature(text(["c": "relaxed"]).utf8).bodyCanonicalization == .simple)
+  }
+
+  @Test(
+    "DKIM-009, DKIM-011: a tag that is missing or no good makes it none, and the fault names the tag",
+    arguments: [
+      ("v", nil), ("v", "2"), ("a", nil), ("a", "rsa-sha512"), ("b", nil), ("b", ""), ("b", "Q"), ("b", "QUJ="),
+      ("bh", nil),
+      ("bh", "!"), ("d", nil), ("d", "exa mple.org"), ("d", "-x"), ("s", nil), ("s", "a..b"), ("h", nil), ("h", "To"),
+      ("h", "From::To"), ("h", ":"), ("c", "loose"), ("c", "simple/"), ("c", "simple/simple/simple"), ("i", "joe"),
+      ("i", "@example.com"), ("i", "joe@badexample.org"), ("l", "-1"), ("l", "1x"), ("l", ""), ("q", "http"),
+      ("t", "now"),
+      ("x", "12.5"),
+    ] as [(String, String?)])
+  func faults(_ tag: String, _ value: String?) {
+    let fault = #expect(throws: DKIMSignatureFault.self) { try DKIMSignature(text([tag: value]).utf8) }
+    #expect(fault?.description.hasPrefix("\(tag)=") == true)
+  }
+
+  @Test("DKIM-014: what expires before it was made is none, and numbers of any length are some time")
+  func times() throws {
+    #expect(throws: DKIMSignatureFault.self) { try DKIMSignature(text(["t": "10", "x": "10"]).utf8) }
+    let far = try DKIMSignature(text(["t": "1", "x": "99999999999999999999999"]).utf8)
+    #expect(far.expiresAt == UTCInstant(nanoseconds: .max))
+    #expect(try DKIMSignature(text(["l": "99999999999999999999999"]).utf8).bodyLimit == .max)
+  }
+
+  @Test("whatever a field holds, it is read or refused")
+  func garbage() {
+    var state: UInt64 = 3
+    let pieces = [
+      "v=1", ";", "=", "a=rsa-sha256", "b=QUJD", "bh=QUJD", "d=example.org", "s=x", "h=from", " ", "\r\n ", ":", "l=",
+      "9", "x=", "t=", "i=@", "c=", "/", "\u{e9}",
+    ]
+    for _ in 0..<20_000 {
+      var text = "v=1;a=rsa-sha256;b=QUJD;bh=QUJD;d=example.org;s=x;h=from;"
+      for _ in 0..<6 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        text += pieces[Int(state >> 33) % pieces.count]
+      }
+      _ = try? DKIMSignature(text.utf8)
+    }
+  }
+}
+
+@Suite("DKIM keys")
+struct DKIMKeyTests {
+  @Test(
+    "DKIM-010: records that are keys",
+    arguments: [
+      "p=QUJD", "v=DKIM1; p=QUJD", "v=DKIM1;k=rsa;s=*;p=QU JD;",
+      "k=RSA; h=sha1:sha256; s=other:email; t=y:s; n=note; x=y; p=QUJD",
+    ])
+  func records(_ text: String) throws {
+    let record = try DKIMKeyRecord(text.utf8)
+    #expect(record.kind == .rsa && record.key == Array("ABC".utf8))
+    #expect(record.isTesting == text.contains("t=y") && record.isStrict == text.contains("y:s"))
+  }
+
+  @Test(
+    "DKIM-010: records that are none",
+    arguments: [
+      "", "v=DKIM1", "p=!", "p=QUJD; v=DKIM1", "v=DKIM2; p=QUJD", "v=dkim1; p=QUJD", "k=dsa; p=QUJD", "s=chat; p=QUJD",
+      "p=QUJD; p=QUJD", "hello",
+    ])
+  func faults(_ text: String) {
+    #expect(throws: DKIMKeyFault.self) { try DKIMKeyRecord(text.utf8) }
+  }
+
+  @Test("DKIM-002: RSA keys have 1024 to 4096 bits, in either of their forms; Ed25519 keys 32 octets")
+  func sizes() throws {
+    let short =
+      "MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAKL8t2pjDcRnrmvvXrUKC1sDdjPDCSo9jLT7mBmYcHDTWQHC1MzXXVBr8Vr8f0nB1ZxJtDbXjMN7nOvyGgyWSdMCAwEAAQ=="
+    #expect(throws: DKIMKeyFault.self) { try DKIMKeyRecord("p=\(short)".utf8).publicKey() }
+    #expect(throws: DKIMKeyFault.self) { try DKIMKeyRecord("k=ed25519; p=QUJD".utf8).publicKey() }
+    let key = try SampleKey.of(.rsa).key
+    let record = try DKIMKeyRecord(key.record.utf8)
+    #expect(try record.publicKey().bits == 2_048)
+    // SubjectPublicKeyInfo has 24 octets in front of RSAPublicKey.
+    let bare = try DKIMKeyRecord("p=\(Base64.text(record.key.dropFirst(24)))".utf8)
+    #expect(try bare.publicKey().bits == 2_048)
+  }
+
+  @Test(
+    "a private key is read back from its PEM, says the same in public, and shows itself nowhere",
+    arguments: DKIMKey.Kind.allCases)
+  func pem(_ kind: DKIMKey.Kind) throws {
+    let key = try SampleKey.of(kind).key
+    let again = try DKIMKey(pem: key.pem)
+    #expect(again.record == key.record && again.kind == kind)
+    let inner = key.pem.withExposedBytes { String(decoding: $0, as: UTF8.self) }.split(separator: "\n")[1]
+    #expect(!"\(key)\(String(reflecting: key))".contains(inner.prefix(20)))
+    for text in [
+      "", "-----BEGIN PRIVATE KEY-----\nQUJD\n-----END PRIVATE KEY-----\n", String(repeating: "x", count: 20_000),
+    ] {
+      #expect(throws: DKIMKeyFileFault.self) { try DKIMKey(pem: Secret(text)) }
+    }
+  }
+}
