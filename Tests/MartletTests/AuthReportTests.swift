@@ -123,12 +123,49 @@ struct AuthReportTests {
       let signed = try folder.write(field.replacing("\r\n", with: lineEnd) + text, "signed")
       let answers = try AnswerOptions.parse(["--zone", zone])
       var report = AuthReport()
-      report.dkim = try await AuthReport.dkim(of: signed, by: answers.resolver())
+      report.dkim = try await AuthReport.dkim(of: signed, by: answers.resolver()).outcomes
       #expect(report.exitCode.rawValue == 0)
       #expect(report.lines(.off)[0] == "DKIM signature 1 by example.org with s1: pass, signed by example.org")
-      report.dkim = try await AuthReport.dkim(of: path, by: answers.resolver())
+      report.dkim = try await AuthReport.dkim(of: path, by: answers.resolver()).outcomes
       #expect(report.exitCode.rawValue == 1)
       #expect(report.lines(.off) == ["DKIM: none; the message has no signature"])
+    }
+  }
+
+  @Test("DMARC has the last word on a message: an aligned pass is enough, and without one the domain's wish is told")
+  func authors() async throws {
+    let folder = try Folder()
+    let key = try DKIMKey.generate(.ed25519)
+    let signing = DKIMSigning(domain: try DomainName("news.example.org"), selector: try DomainName("s1"), key: key)
+    let records = """
+      s1._domainkey.news.example.org TXT "\(key.record)"
+      _dmarc.example.org TXT "v=DMARC1; p=reject"
+      example.org TXT "v=spf1 -all"
+
+      """
+    let resolver = try ZoneFile(Array(records.utf8)).resolver()
+    let text = "From: joe@example.org\r\nSubject: x\r\n\r\nHello\r\n"
+    let file = try MessageFile(try folder.write(text))
+    var signer = DKIMSigner([signing])
+    try file.parts {
+      try signer.begin($0)
+    } body: {
+      signer.append($0)
+    }
+    let field = String(buffer: try #require(try signer.finish(now: UTCInstant(seconds: 1)).first))
+    for (message, code, headline) in [
+      (field + text, Int32(0), "DMARC for example.org: pass"),
+      (text, 1, "DMARC for example.org: fail; the domain asks for reject"),
+      (text.replacing("example.org", with: "example.net"), 1, "DMARC for example.net: none; the domain has no policy"),
+    ] {
+      // SPF fails for all: the client is nobody's.
+      var report = try await spf("v=spf1 -all", from: "192.0.2.7")
+      let (outcomes, header) = try await AuthReport.dkim(of: try folder.write(message), by: resolver)
+      report.dkim = outcomes
+      report.dmarc = await report.dmarc(try #require(header), by: resolver)
+      #expect(report.exitCode.rawValue == code)
+      #expect(report.lines(.off).contains(headline), "\(report.lines(.off))")
+      #expect(report.lines(.off).allSatisfy { $0.count <= 80 })
     }
   }
 

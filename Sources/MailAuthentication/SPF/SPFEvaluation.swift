@@ -124,7 +124,6 @@ struct SPFEvaluation {
     let target = await name(source, values)
     guard let name = queryName(target), case .records(let found) = await check.resolver.texts(of: name),
       found.records.count == 1, let octets = found.records.first, octets.count <= SPFRecord.maximumOctets,
-      octets.allSatisfy({ (0x20...0x7e).contains($0) }),
       let text = try? SPFMacroString(String(decoding: octets, as: UTF8.self), .explanation, of: "exp")
     else {
       note("exp=\(source): no explanation can be had from \(said(target))", "RFC 7208 §6.2", 0)

@@ -20,7 +20,6 @@ extension SPFRecord {
     guard octets.count <= SPFRecord.maximumOctets else {
       throw SPFRecordFault("it is longer than \(SPFRecord.maximumOctets) octets")
     }
-    guard octets.allSatisfy({ $0 < 0x80 }) else { throw SPFRecordFault("it has octets that are not ASCII") }
     guard SPFRecord.isOne(octets) else { throw SPFRecordFault("it doesn't begin with v=spf1") }
     let terms = octets.dropFirst(6).split(separator: 0x20).map { String(decoding: $0, as: UTF8.self) }
     guard terms.count <= SPFRecord.maximumTerms else {

@@ -14,20 +14,21 @@ struct AuthCommand: AsyncParsableCommand {
 struct AuthCheck: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",
-    abstract: "Judge a client by SPF and a message by DKIM, and tell each step.",
+    abstract: "Judge a client by SPF, a message by DKIM, its author by DMARC; tell each step.",
     usage: "martlet auth check [<message>] [--ip <address> --mail-from <address>]",
     discussion: """
       With --ip, asks whether that client may send in the name of --mail-from, and greet with --helo (RFC 7208): each \
       record that counts is shown, with what each of its terms found. With a message, verifies its DKIM signatures \
-      (RFC 6376); one whose lines end in LF is read as the one with CRLF that was sent. Behind each step stands the \
+      (RFC 6376), and asks by DMARC whether its author's domain stands behind it, and what it wants done if not (RFC \
+      9989). A message whose lines end in LF is read as the one with CRLF that was sent. Behind each step stands the \
       section that it follows.
 
       With --zone the answers come from a zone file and not from the DNS, so that records can be tried before they \
       are published. Names in it are whole ones unless $ORIGIN says otherwise; what it doesn't have isn't there. \
       --fails says of which names nobody can say anything, to see what a failure of the DNS does.
 
-      Exit codes: 0 nothing speaks against it, 1 SPF fails or its record can't be used, or the message has signatures \
-      and none verifies, 64 wrong use, 65 no message or no zone file, 66 there is no such file, 69 there is no \
+      Exit codes: 0 nothing speaks against it, 1 DMARC fails, or where no policy stands SPF does, or the message has \
+      signatures and none verifies, 64 wrong use, 65 no message or no zone file, 66 there is no such file, 69 there is no \
       resolver, 75 the DNS has no answer for now, 78 bad configuration.
       """)
 
@@ -60,7 +61,11 @@ struct AuthCheck: AsyncParsableCommand {
       report.address = ip
       for question in questions(ip) { report.spf.append(await check.outcome(of: question)) }
     }
-    if let message { report.dkim = try await AuthReport.dkim(of: message, by: resolver) }
+    if let message {
+      let (outcomes, header) = try await AuthReport.dkim(of: message, by: resolver)
+      report.dkim = outcomes
+      if let header { report.dmarc = await report.dmarc(header, by: resolver) }
+    }
     Console.print(try json ? QueueText.json(report) : report.lines(Paint.onStandardOutput).joined(separator: "\n"))
     guard report.exitCode == .success else { throw report.exitCode }
   }

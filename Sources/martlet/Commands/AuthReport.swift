@@ -2,6 +2,7 @@ import ArgumentParser
 import DNSRecords
 import InternationalDomainNames
 import MailAuthentication
+import MailMessage
 import MailSyntax
 import SystemWorld
 
@@ -11,20 +12,45 @@ struct AuthReport {
   var spf: [SPFOutcome] = []
   /// Nil where no message was looked at.
   var dkim: [DKIMOutcome]?
+  /// Nil where it wasn't asked for.
+  var dmarc: DMARCOutcome?
 
-  static func dkim(of message: String, by resolver: any DNSRecords.Resolver) async throws -> [DKIMOutcome] {
+  /// The verdicts on a message's signatures, and its header section.
+  static func dkim(
+    of message: String, by resolver: any DNSRecords.Resolver
+  ) async throws -> (outcomes: [DKIMOutcome], header: HeaderSection?) {
     let file = try MessageFile(message)
     var verifier = DKIMVerifier(converter: LibraryIDNAConverter())
+    var header: HeaderSection?
     try file.parts {
+      header = $0
       verifier.begin($0)
     } body: {
       verifier.append($0)
     }
-    return await verifier.finish(resolver: resolver, now: SystemClock().now)
+    return (await verifier.finish(resolver: resolver, now: SystemClock().now), header)
+  }
+
+  /// What DMARC makes of the verdicts that are here. Where no client was named, SPF has nothing to say for the author.
+  func dmarc(_ header: HeaderSection, by resolver: any DNSRecords.Resolver) async -> DMARCOutcome {
+    let reversePath = spf.last { $0.identity == .mailFrom }
+    let domain = reversePath.flatMap { try? DomainName($0.domain) }
+    let input = DMARCInput(
+      spf: domain.map { DMARCInput.SPF(domain: $0, reversePath) },
+      dkim: (dkim ?? []).compactMap { DMARCInput.DKIM($0) })
+    return await DMARCEvaluation(resolver: resolver, converter: LibraryIDNAConverter()).evaluate(header, input)
   }
 
   /// 1 where something speaks against the client or the message, 75 where nobody can say for now.
   var exitCode: ExitCode {
+    if let dmarc, dmarc.result != .none {
+      // It has the last word on a message: one aligned pass is enough.
+      switch dmarc.result {
+      case .pass, .none: return .success
+      case .temperror: return ExitStatus.tryAgain
+      case .fail, .permerror: return .failure
+      }
+    }
     let results = spf.map(\.result)
     if results.contains(where: { $0 == .fail || $0 == .softfail || $0 == .permerror }) { return .failure }
     if results.contains(.temperror) { return ExitStatus.tryAgain }
@@ -43,6 +69,9 @@ struct AuthReport {
         AuthReport.verdict(AuthReport.headline(outcome), paint, outcome.result.colour, outcome.steps)
       }
       if dkim.isEmpty { verdicts.append([paint.paint("DKIM: none; the message has no signature", .yellow)]) }
+    }
+    if let dmarc {
+      verdicts.append(AuthReport.verdict(AuthReport.headline(dmarc), paint, dmarc.result.colour, dmarc.steps))
     }
     return Array(verdicts.joined(separator: [""]))
   }
@@ -75,6 +104,20 @@ struct AuthReport {
     return "DKIM signature \(outcome.place + 1)\(signer): \(outcome.result.rawValue), \(outcome.reason)"
   }
 
+  private static func headline(_ outcome: DMARCOutcome) -> String {
+    guard let verdict = outcome.decisive else {
+      return "DMARC: \(outcome.result.rawValue)\(outcome.authorFault.map { ", \($0)" } ?? "")"
+    }
+    let name = "DMARC for \(verdict.authorDomain): \(outcome.result.rawValue)"
+    switch outcome.result {
+    case .none: return "\(name); the domain has no policy"
+    case .pass: return name
+    case .fail: return "\(name); the domain asks for \(outcome.requested.rawValue)"
+    case .temperror: return "\(name); the DNS has no answer for now"
+    case .permerror: return "\(name); its record can't be used"
+    }
+  }
+
   private static func lines(of step: AuthenticationStep) -> [String] {
     let indent = 2 + 2 * step.depth
     let lines = QueueText.wrapped("- \(step.text) (\(step.source))", indent: indent, width: QueueText.width - 2)
@@ -102,8 +145,34 @@ extension DKIMResult {
   }
 }
 
+extension DMARCResult {
+  fileprivate var colour: Paint.Colour {
+    switch self {
+    case .pass: .green
+    case .none, .temperror: .yellow
+    case .fail, .permerror: .red
+    }
+  }
+}
+
+extension DMARCInput.SPF {
+  fileprivate init(domain: DomainName, _ outcome: SPFOutcome?) {
+    self.init(
+      domain: domain, passed: outcome?.result == .pass, isTemporaryError: outcome?.result == .temperror)
+  }
+}
+
+extension DMARCInput.DKIM {
+  /// Nil for a signature that nobody can be said to have made.
+  fileprivate init?(_ outcome: DKIMOutcome) {
+    guard let signature = outcome.signature else { return nil }
+    self.init(
+      domain: signature.domain, passed: outcome.result == .pass, isTemporaryError: outcome.result == .temperror)
+  }
+}
+
 extension AuthReport: Encodable {
-  private enum Key: String, CodingKey { case address, spf, dkim }
+  private enum Key: String, CodingKey { case address, spf, dkim, dmarc }
 
   func encode(to encoder: any Encoder) throws {
     var report = encoder.container(keyedBy: Key.self)
@@ -112,6 +181,7 @@ extension AuthReport: Encodable {
       try report.encode(spf.map(JudgedClient.init), forKey: .spf)
     }
     try report.encodeIfPresent(dkim?.map(JudgedSignature.init), forKey: .dkim)
+    try report.encodeIfPresent(dmarc.map(JudgedAuthor.init), forKey: .dmarc)
   }
 
   private struct JudgedClient: Encodable {
@@ -154,6 +224,28 @@ extension AuthReport: Encodable {
       result = outcome.result.rawValue
       reason = outcome.reason
       testing = outcome.isTesting
+      steps = outcome.steps.map(Step.init)
+    }
+  }
+
+  private struct JudgedAuthor: Encodable {
+    let domain: String?
+    let policyDomain: String?
+    let organizationalDomain: String?
+    let result: String
+    let requested: String
+    let aligned: [String]
+    let steps: [Step]
+
+    init(_ outcome: DMARCOutcome) {
+      domain = outcome.decisive?.authorDomain.description
+      policyDomain = outcome.decisive?.policyDomain?.description
+      organizationalDomain = outcome.decisive?.organizationalDomain?.description
+      result = outcome.result.rawValue
+      requested = outcome.requested.rawValue
+      aligned = (outcome.decisive?.alignments ?? []).filter { $0.standing == .aligned }.map {
+        "\($0.mechanism.rawValue) \($0.domain)"
+      }
       steps = outcome.steps.map(Step.init)
     }
   }

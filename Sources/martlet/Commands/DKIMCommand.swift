@@ -93,7 +93,7 @@ struct DKIMVerify: AsyncParsableCommand {
   @Flag(help: "Print JSON.") var json = false
 
   func run() async throws {
-    let report = AuthReport(dkim: try await AuthReport.dkim(of: message, by: try answers.resolver()))
+    let report = AuthReport(dkim: try await AuthReport.dkim(of: message, by: try answers.resolver()).outcomes)
     Console.print(try json ? QueueText.json(report) : report.lines(Paint.onStandardOutput).joined(separator: "\n"))
     guard report.exitCode == .success else { throw report.exitCode }
   }

@@ -99,6 +99,13 @@ struct SPFCheckTests {
     #expect(outcome.result == .temperror && outcome.problem?.hasPrefix(name) == true)
   }
 
+  @Test("SPF-003: of two records neither counts, beside others that are none of SPF's")
+  func severalRecords() async throws {
+    let one = "example.org TXT \"v=spf1 -all\"\nexample.org TXT hello\nexample.org TXT v=spf10\n"
+    #expect(try await SPFStage(one).outcome().result == .fail)
+    #expect(try await SPFStage(one + "example.org TXT \"v=spf1 +all\"").outcome().result == .permerror)
+  }
+
   @Test("an IPv4 client in its IPv6 form is an IPv4 client")
   func mapped() async throws {
     let stage = try SPFStage("example.org TXT \"v=spf1 ip4:192.0.2.3 -all\"")

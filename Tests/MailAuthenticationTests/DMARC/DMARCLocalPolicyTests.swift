@@ -1,0 +1,90 @@
+import MailAuthentication
+import MailSyntax
+import Testing
+
+@Suite("What is done with a message after DMARC")
+struct DMARCLocalPolicyTests {
+  enum Done: String, Sendable { case accept, quarantine, reject, tryLater }
+
+  static func done(_ disposition: DMARCLocalPolicy.Disposition) -> Done {
+    switch disposition {
+    case .accept: .accept
+    case .quarantine: .quarantine
+    case .reject: .reject
+    case .tryLater: .tryLater
+    }
+  }
+
+  static let direct = DMARCMailPath.direct(because: "it was looked at")
+  static let indirect = DMARCMailPath.indirect(because: "a list sent it on")
+
+  static let rows: [(record: String, passes: Bool, path: DMARCMailPath, done: Done)] = [
+    ("v=DMARC1; p=reject", true, direct, .accept),
+    ("v=DMARC1; p=reject", false, direct, .reject),
+    ("v=DMARC1; p=reject", false, indirect, .quarantine),
+    ("v=DMARC1; p=reject", false, .unknown, .quarantine),
+    ("v=DMARC1; p=reject; t=y", false, direct, .quarantine),
+    ("v=DMARC1; p=quarantine", false, direct, .quarantine),
+    ("v=DMARC1; p=quarantine", false, indirect, .quarantine),
+    ("v=DMARC1; p=quarantine; t=y", false, direct, .accept),
+    ("v=DMARC1; p=none", false, direct, .accept),
+    ("v=DMARC1; p=none", false, .unknown, .accept),
+    ("v=spf1 -all", false, direct, .accept),
+  ]
+
+  @Test("DMARC-006: p=reject alone refuses nothing, p=none changes nothing, and to monitor is to look", arguments: rows)
+  func table(_ row: (record: String, passes: Bool, path: DMARCMailPath, done: Done)) async throws {
+    let zone = try AskedZone(["example.com": [row.record]])
+    let outcome = try await zone.evaluate("example.com", try .passing(spf: row.passes ? "example.com" : "example.net"))
+    let policy = DMARCLocalPolicy.disposition(of: outcome, path: row.path, mode: .enforce)
+    #expect(DMARCLocalPolicyTests.done(policy) == row.done)
+    #expect(DMARCLocalPolicy.disposition(of: outcome, path: row.path, mode: .monitor) == .accept)
+  }
+
+  @Test("DMARC-007: a refusal is 550 5.7.1 and names DMARC and the domain")
+  func refusal() async throws {
+    let zone = try AskedZone(["example.com": ["v=DMARC1; p=reject"]])
+    let outcome = try await zone.evaluate("example.com", DMARCInput(spf: nil, dkim: []))
+    let policy = DMARCLocalPolicy.disposition(of: outcome, path: DMARCLocalPolicyTests.direct, mode: .enforce)
+    guard case .reject(let reply) = policy else {
+      Issue.record("not refused")
+      return
+    }
+    #expect(reply.code == ReplyCode(550) && reply.status == EnhancedStatusCode(.permanent, 7, 1))
+    #expect(reply.text == "Message rejected per DMARC policy for example.com")
+  }
+
+  @Test("DMARC-007: without an answer of the DNS the sender is asked to come again, by a 4xy")
+  func deferral() async throws {
+    let zone = try AskedZone([:], failing: ["_dmarc.example.com"])
+    let outcome = try await zone.evaluate("example.com", try .passing(spf: "example.com"))
+    let policy = DMARCLocalPolicy.disposition(of: outcome, path: .unknown, mode: .enforce)
+    guard case .tryLater(let reply) = policy else {
+      Issue.record("not deferred")
+      return
+    }
+    #expect(reply.code == ReplyCode(451) && reply.status == EnhancedStatusCode(.persistentTransient, 4, 3))
+    #expect(reply.text.contains("DMARC") && reply.text.contains("example.com"))
+    #expect(DMARCLocalPolicy.disposition(of: outcome, path: .unknown, mode: .monitor) == .accept)
+  }
+
+  static let paths: [(header: String, isSealed: Bool, isIndirect: Bool)] = [
+    ("From: a@example.com\r\n\r\n", false, false),
+    ("From: a@example.com\r\nList-Id: <list.example.org>\r\n\r\n", false, true),
+    ("LIST-POST: <mailto:list@example.org>\r\nFrom: a@example.com\r\n\r\n", false, true),
+    ("From: a@example.com\r\nList-Unsubscribe: <mailto:u@example.com>\r\n\r\n", false, false),
+    ("From: a@example.com\r\n\r\n", true, true),
+  ]
+
+  @Test(
+    "DMARC-006: mail that a list sent on, or that an ARC chain vouches for, is quarantined and not refused",
+    arguments: paths)
+  func path(_ row: (header: String, isSealed: Bool, isIndirect: Bool)) async throws {
+    let header = try MailFixture.section(row.header)
+    let zone = try AskedZone(["example.com": ["v=DMARC1; p=reject"]])
+    let outcome = await DMARCEvaluation(resolver: zone).evaluate(header, DMARCInput(spf: nil, dkim: []))
+    let path = DMARCMailPath(header, isSealed: row.isSealed)
+    let policy = DMARCLocalPolicy.disposition(of: outcome, path: path, mode: .enforce)
+    #expect(DMARCLocalPolicyTests.done(policy) == (row.isIndirect ? .quarantine : .reject))
+  }
+}
