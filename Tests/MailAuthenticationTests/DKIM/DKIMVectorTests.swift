@@ -51,6 +51,42 @@ struct DKIMVectorTests {
     #expect(outcomes[0].signature?.mark == "/gCrinpc")
   }
 
+  /// RFC 6376 Appendix A.2, with the body's line and the indentation as errata 3192 and 4926 have them.
+  static let dinner = """
+    DKIM-Signature: v=1; a=rsa-sha256; s=brisbane; d=example.com;
+          c=simple/simple; q=dns/txt; i=joe@football.example.com;
+          h=Received : From : To : Subject : Date : Message-ID;
+          bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=;
+          b=AuUoFEfDxTDkHlLXSZEpZj79LICEps6eda7W3deTVFOk4yAUoqOB
+          4nujc7YopdG5dWLSdNg6xNAZpOPr+kHxt1IrE+NahM6L/LbvaHut
+          KVdkLLkpVaVVQPzeRDI009SO2Il5Lu7rDNH6mZckBdrIx0orEtZV
+          4bmp/YzhwvcubU4=;
+    Received: from client1.football.example.com  [192.0.2.1]
+          by submitserver.example.com with SUBMISSION;
+          Fri, 11 Jul 2003 21:01:54 -0700 (PDT)
+    From: Joe SixPack <joe@football.example.com>
+    To: Suzie Q <suzie@shopping.example.net>
+    Subject: Is dinner ready?
+    Date: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)
+    Message-ID: <20030712040037.46341.5F8J@football.example.com>
+
+    Hi.
+
+    We lost the game. Are you hungry yet?
+
+    Joe.
+    """
+
+  @Test("DKIM-001, DKIM-004: the signature of RFC 6376 Appendix A verifies, simple in header and body")
+  func rfc6376() async throws {
+    let zone = """
+      brisbane._domainkey.example.com TXT "v=DKIM1; p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDwIRP/UC3SBsEmGqZ9ZJW3/DkMoGeL" "nQg1fWn7/zYtIxN2SnFCjxOCKG9v3b4jYfcTNh5ijSsq631uBItLa7od+v/RtdC2UzJ1lWT947qR+Rcac2gbto/NMqJ0fzfVjH4OuKhitdY9tf6mcwGjaNBcWToIMmPSPDdQPNUYckcQ2QIDAQAB"
+      """
+    let outcomes = try await SampleMessage(DKIMVectorTests.dinner).outcomes(zone)
+    #expect(outcomes.map(\.result) == [.pass], "\(outcomes.map(\.reason))")
+    #expect(outcomes.first?.signature?.identity == "joe@football.example.com")
+  }
+
   @Test(
     "whatever of it changes breaks both",
     arguments: [
