@@ -90,9 +90,8 @@ let package = Package(
     room(
       "Relay",
       [
-        "Accounts", "DNSRecords", "MailMessage", "MailQueue", "MailSyntax", "SASLMechanisms", "SMTPGrammar",
-        "SMTPSessions",
-        "TransportSecurity", nioCore, deques, heaps, orderedCollections,
+        "Accounts", "DNSRecords", "MailAuthentication", "MailMessage", "MailQueue", "MailSyntax", "SASLMechanisms",
+        "SMTPGrammar", "SMTPSessions", "TransportSecurity", nioCore, deques, heaps, orderedCollections,
       ]),
 
     room("Metrics", ["MailQueue", "MailSyntax", orderedCollections]),
@@ -124,7 +123,10 @@ let package = Package(
     room("InternationalDomainNames", ["CIDN2", "MailSyntax"]),
     room(
       "Configuration",
-      ["DNSRecords", "MailQueue", "MailSyntax", "Relay", "SMTPSessions", "TransportSecurity", yams]),
+      [
+        "DNSRecords", "MailAuthentication", "MailQueue", "MailSyntax", "Relay", "SMTPSessions", "TransportSecurity",
+        yams,
+      ]),
     room(
       "ControlPlane",
       [
@@ -187,8 +189,8 @@ let package = Package(
     tests(
       "RelayTests",
       [
-        "Accounts", "DNSRecords", "MailMessage", "MailQueue", "MailSyntax", "QueueModel", "Relay", "SASLMechanisms",
-        "SMTPGrammar",
+        "Accounts", "DNSRecords", "MailAuthentication", "MailMessage", "MailQueue", "MailSyntax", "QueueModel", "Relay",
+        "SASLMechanisms", "SMTPGrammar",
         "SMTPSessions", "Simulation", "TransportSecurity", nioCore, orderedCollections,
       ]),
     tests("MetricsTests", ["MailQueue", "MailSyntax", "Metrics"]),
@@ -223,8 +225,8 @@ let package = Package(
     tests(
       "ConfigurationTests",
       [
-        "Accounts", "Configuration", "DNSRecords", "MailQueue", "MailSyntax", "Relay", "SMTPSessions",
-        "TransportSecurity",
+        "Accounts", "Configuration", "DNSRecords", "MailAuthentication", "MailQueue", "MailSyntax", "Relay",
+        "SMTPSessions", "TransportSecurity",
       ]),
     tests(
       "ControlPlaneTests",

@@ -1,4 +1,5 @@
 public import DNSRecords
+public import MailAuthentication
 public import MailQueue
 public import MailSyntax
 public import Relay
@@ -55,6 +56,8 @@ public struct Configuration: Sendable {
     public var abuse: Mailbox?
     public var recipientDelimiter: Character?
     public var deliver: Destination
+    /// What follows from SPF, DKIM and DMARC for its mail; nil where it is as for the others.
+    public var authentication: LocalPolicy.Mode?
 
     public struct Alias: Hashable, Sendable {
       public var localPart: String
@@ -91,7 +94,10 @@ public struct Configuration: Sendable {
 
   /// What mail from other servers must get past.
   public struct Inbound: Hashable, Sendable {
+    /// Also says whose mail isn't authenticated.
     public var lists = DNSListSettings()
+    /// What follows from SPF, DKIM and DMARC; nil where mail isn't authenticated at all, as in `martlet dev`.
+    public var authentication: LocalPolicy.Mode?
     public init() {}
   }
 

@@ -9,10 +9,11 @@ extension ConfigurationKey {
     let tls = [Keys.chain.row, Keys.key.row, Keys.trustRoots.row]
     let domains = [
       Keys.recipients.row, Keys.aliases.row, Keys.catchAll.row, Keys.postmaster.row, Keys.abuse.row,
-      Keys.recipientDelimiter.row, Keys.deliver.row, Keys.maildir.row, Keys.lmtp.row,
+      Keys.recipientDelimiter.row, Keys.deliver.row, Keys.maildir.row, Keys.lmtp.row, Keys.domainAuthentication.row,
     ]
     let inbound = [
       Keys.listZone.row, Keys.listName.row, Keys.listAnswers.row, Keys.listAction.row, Keys.uncheckedNetworks.row,
+      Keys.authentication.row,
     ]
     let outbound = [
       Keys.route.row, Keys.outboundMaildir.row, Keys.sourceAddress.row, Keys.sourceName.row,

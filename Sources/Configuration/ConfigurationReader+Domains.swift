@@ -39,6 +39,7 @@ extension ConfigurationReader {
     let postmaster = readPostmaster(of: name, recipients, aliases, in: section)
     let delimiter = read(Keys.recipientDelimiter, in: section) ?? .character("+")
     let deliver = readDelivery(in: section)
+    let authentication = read(Keys.domainAuthentication, in: section)
     guard let postmaster, let deliver else { return nil }
     if asks { checkAsking(deliver, in: section) }
     warnOfHidden(recipients, aliases, in: section)
@@ -47,10 +48,12 @@ extension ConfigurationReader {
         "\(section.place): all of its mailboxes share one Maildir", at: position(of: section.place(of: "deliver")),
         "put %n into the path, where the local part is to stand")
     }
-    return Configuration.Domain(
+    var domain = Configuration.Domain(
       name: name, recipients: recipients.map(\.value), asksForRecipients: asks, aliases: aliases, catchAll: catchAll,
       postmaster: postmaster,
       abuse: abuse, recipientDelimiter: delimiter.character, deliver: deliver)
+    domain.authentication = authentication
+    return domain
   }
 
   /// A word in the place of the list; a mailbox of that name stands in a list of one.

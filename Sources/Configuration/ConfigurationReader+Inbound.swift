@@ -1,3 +1,4 @@
+import MailAuthentication
 import MailSyntax
 import Relay
 import SMTPSessions
@@ -6,7 +7,9 @@ import SMTPSessions
 extension ConfigurationReader {
   mutating func readInbound(in root: Section, listeners: [Configuration.Listener]) -> Configuration.Inbound {
     var inbound = Configuration.Inbound()
+    inbound.authentication = .monitor
     guard let section = open("inbound", in: root) else { return inbound }
+    if let mode = read(Keys.authentication, in: section) { inbound.authentication = mode }
     inbound.lists.lists = readLists(in: section)
     let unchecked = readList(Keys.uncheckedNetworks, in: section) ?? []
     let relays = listeners.filter { $0.role == .relay }
@@ -18,10 +21,11 @@ extension ConfigurationReader {
         "inbound.dns_lists: it has no effect, for there is no listener `relay`", at: entry.position,
         "add listen.relay, or take dns_lists out")
     }
-    if let entry = section.entry(Keys.uncheckedNetworks.name), !section.has("dns_lists") {
+    for name in [Keys.uncheckedNetworks.name, Keys.authentication.name] {
+      guard let entry = section.entry(name), relays.isEmpty else { continue }
       warn(
-        "inbound.unchecked_networks: it has no effect without dns_lists", at: entry.position,
-        "add dns_lists, or take it out")
+        "inbound.\(name): it has no effect, for there is no listener `relay`", at: entry.position,
+        "add listen.relay, or take it out")
     }
     return inbound
   }

@@ -1,3 +1,4 @@
+import MailAuthentication
 import MailSyntax
 import Relay
 
@@ -17,7 +18,17 @@ extension Keys {
     "`refuse` answers 550 to recipients, but not to `postmaster` and `abuse`; `record` leaves it at a line in the log.")
   static let uncheckedNetworks = Key(
     "inbound.unchecked_networks", .network, isList: true, default: "none",
-    "Networks that no list is asked about, besides loopback, private and link addresses and those in `proxy_from`.")
+    "Networks whose clients no list is asked about and whose mail isn't authenticated, besides loopback, private and "
+      + "link addresses and those in `proxy_from`: of servers that relay to this one.")
+  static let authentication = Key<LocalPolicy.Mode>(
+    "inbound.authentication", .choice, default: "monitor",
+    "What follows for mail on `relay` from SPF, DKIM and DMARC. `monitor` writes down what they say, in the message's "
+      + "Authentication-Results and in the log, and changes nothing. `enforce` also refuses in the session what the "
+      + "author's domain asks to have refused, and mail that SPF fails where that domain has no DMARC policy and nobody "
+      + "signed; and puts off what can't be looked up for now. See Authentication.md.")
+  static let domainAuthentication = Key<LocalPolicy.Mode>(
+    "domains.NAME.authentication", .choice, default: "`inbound.authentication`",
+    "The same for mail to this domain. Its `postmaster` and `abuse` are always told what others write.")
 }
 
 extension ValueForm<DomainName> {

@@ -9,6 +9,7 @@ extension ControlRequest {
     case .metrics: RequestRecord("metrics")
     case .reload(.everything): RequestRecord("reload")
     case .reload(.users): RequestRecord("reload.users")
+    case .reload(.signingKeys): RequestRecord("reload.signing-keys")
     case .backup(let folder): RequestRecord("backup", folder: folder)
     case .watch(let filter): RequestRecord("watch", dialogues: filter)
     case .policy(let request): request.record
@@ -30,6 +31,7 @@ extension ControlRequest {
     case "metrics": self = .metrics
     case "reload": self = .reload(.everything)
     case "reload.users": self = .reload(.users)
+    case "reload.signing-keys": self = .reload(.signingKeys)
     case "backup":
       guard let folder = record.folder, folder.hasPrefix("/") else {
         throw ControlFault(.badRequest, "a backup is asked for with the absolute path of its folder")

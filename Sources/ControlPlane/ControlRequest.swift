@@ -16,10 +16,12 @@ public enum ControlRequest: Hashable, Sendable {
 
 /// What is read again.
 public enum ReloadScope: Hashable, Sendable {
-  /// Configuration, certificates and users, as on SIGHUP.
+  /// Configuration, certificates, users and signing keys, as on SIGHUP.
   case everything
   /// The users file alone: who has changed it doesn't ask for a configuration that somebody else is editing.
   case users
+  /// The file of signing keys alone, for the same reason.
+  case signingKeys
 }
 
 /// What is asked of the queue, whether a server runs or not.

@@ -64,6 +64,9 @@ final class UnboundContext: Sendable {
     // Else it writes to standard error, past the log.
     try check(ub_ctx_debugout(handle, nil), "debugout")
     try check(ub_ctx_async(handle, 1), "async")
+    // What was just published must not be missed for hours (RFC 2308 §5 lets one keep an absence for less than it says).
+    let negativeTime = "\(UnboundResolver.maximumNegativeTime.components.seconds)"
+    try check(ub_ctx_set_option(handle, "cache-max-negative-ttl:", negativeTime), "cache-max-negative-ttl")
     for anchor in settings.anchors { try check(ub_ctx_add_ta(handle, anchor.description), anchor.description) }
     guard !settings.servers.isEmpty else { return }
     for server in settings.servers {

@@ -28,6 +28,9 @@ public final class UnboundResolver: Resolver {
     public init() {}
   }
 
+  /// That a name or record isn't there is believed for no longer than this, whatever the zone says.
+  public static let maximumNegativeTime: Duration = .seconds(60)
+
   public let settings: Settings
   private let context: UnboundContext
   private let converter: any IDNAConverter

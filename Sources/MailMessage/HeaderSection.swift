@@ -50,12 +50,21 @@ public struct HeaderSection: Hashable, Sendable {
   }
 
   /// The section without the fields of these names (lower case); every other octet as it came, in its order.
-  public func removing(_ names: [String]) -> ByteBuffer {
-    guard fields.contains(where: { names.contains($0.name) }) else { return bytes }
+  public func removing(_ names: [String]) -> ByteBuffer { removing { names.contains($1.name) } }
+
+  /// The same without the fields that `isUnwanted`, which is told each one's place and the field.
+  public func removing(where isUnwanted: (Int, Field) -> Bool) -> ByteBuffer {
+    let unwanted = fields.indices.filter { isUnwanted($0, fields[$0]) }
+    guard !unwanted.isEmpty else { return bytes }
     var kept = ByteBuffer()
     kept.reserveCapacity(bytes.readableBytes)
-    for field in fields where !names.contains(field.name) {
-      kept.writeBytes(octets(in: field.rawRange))
+    var next = unwanted[...]
+    for (index, field) in fields.enumerated() {
+      if next.first == index {
+        next = next.dropFirst()
+      } else {
+        kept.writeBytes(octets(in: field.rawRange))
+      }
     }
     let end = fields.last?.rawRange.upperBound ?? 0
     kept.writeBytes(octets(in: end..<bytes.readableBytes))

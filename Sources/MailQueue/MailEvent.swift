@@ -23,6 +23,7 @@ public struct MailEvent: Hashable, Sendable {
     case addressLimited = "session.address-limited"
     case listed = "session.listed"
     case listUnanswered = "session.list-unanswered"
+    case unauthenticated = "message.unauthenticated"
     // A message
     case accepted = "message.accepted"
     case delivered = "recipient.delivered"
@@ -41,6 +42,8 @@ public struct MailEvent: Hashable, Sendable {
     case overrideEnded = "policy.override-ended"
     case policyForgotten = "policy.forgotten"
     case downgraded = "tls.downgrade"
+    // Signing keys
+    case selectorChanged = "dkim.selector-changed"
     // The house
     case started = "server.started"
     case stopping = "server.stopping"

@@ -75,7 +75,7 @@ extension MailMetrics.State {
     case .sessionOpened, .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused,
       .wrongWrapper, .addressLimited, .listed, .listUnanswered, .accepted, .released, .rescheduled, .reported,
       .delayReported, .doubleBounce, .deliveryCut, .overrideAdded, .overrideEnded, .policyForgotten, .downgraded,
-      .started, .stopping, .stopped, .reloaded, .dnssecProven:
+      .selectorChanged, .unauthenticated, .started, .stopping, .stopped, .reloaded, .dnssecProven:
       break
     }
   }

@@ -63,6 +63,26 @@ enum PolicySchema {
       ALTER TABLE steady_tls ADD COLUMN dropped_at INTEGER;
       ALTER TABLE steady_tls ADD COLUMN weak_at INTEGER;
       """,
+      // What came in whose name, by day, for aggregate reports.
+      """
+      CREATE TABLE authentication_records (
+        day INTEGER NOT NULL,
+        policy_domain TEXT NOT NULL,
+        policy TEXT NOT NULL,
+        author_domain TEXT NOT NULL,
+        client TEXT NOT NULL,
+        reverse_path_domain TEXT NOT NULL,
+        spf TEXT NOT NULL,
+        dkim TEXT NOT NULL,
+        spf_aligned INTEGER NOT NULL,
+        dkim_aligned INTEGER NOT NULL,
+        disposition TEXT NOT NULL,
+        override TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        PRIMARY KEY (day, policy_domain, policy, author_domain, client, reverse_path_domain, spf, dkim, spf_aligned,
+          dkim_aligned, disposition, override)
+      ) STRICT, WITHOUT ROWID;
+      """,
     ])
 
   /// One connection, of the store's one thread, with every durable setting made and looked at again.

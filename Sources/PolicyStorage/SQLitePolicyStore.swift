@@ -17,7 +17,7 @@ public final class SQLitePolicyStore: PolicyStore, PolicyAudit {
 
   private let database: DatabaseQueue
   private let bounds: PolicyStoreBounds
-  private let clock: any MailClock
+  let clock: any MailClock
   private let events: any EventSink
   let fileSystem: any FileSystem
   private let thread: NIOThreadPool
@@ -259,7 +259,7 @@ public final class SQLitePolicyStore: PolicyStore, PolicyAudit {
     }.get()
   }
 
-  private func run<Answer: Sendable>(
+  func run<Answer: Sendable>(
     _ work: @escaping @Sendable (Database) throws -> Answer
   ) async throws(StoreFault) -> Answer {
     try await onThread(of: thread) { () -> Result<Answer, StoreFault> in self.attempt(work) }.get()

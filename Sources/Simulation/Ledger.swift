@@ -148,6 +148,7 @@ final class Ledger: @unchecked Sendable {
       .sessionOpened,
       .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused, .wrongWrapper,
       .addressLimited, .listed, .listUnanswered, .overrideAdded, .overrideEnded, .policyForgotten, .downgraded,
+      .selectorChanged, .unauthenticated,
       .started,
       .stopping, .stopped, .reloaded, .dnssecProven, .alarm:
       return nil

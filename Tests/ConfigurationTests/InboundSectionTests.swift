@@ -1,3 +1,4 @@
+import MailAuthentication
 import MailSyntax
 import Relay
 import Testing
@@ -46,6 +47,22 @@ struct InboundSectionTests {
     #expect(lists.uncheckedNetworks.map(\.description) == ["192.0.2.0/24", "2001:db8:2::/48", "198.51.100.1/32"])
   }
 
+  @Test("mail is watched unless somebody says otherwise, for all or for a domain, and that needs no proven resolver")
+  func authentication() throws {
+    let silent = try read("")
+    #expect(silent.inbound.authentication == .monitor && silent.domains.map(\.authentication) == [nil])
+    let spoken = try parse(
+      configuration(
+        Self.relay.replacing("deliver: discard", with: "deliver: discard, authentication: monitor")
+          + "inbound: {authentication: enforce, unchecked_networks: 192.0.2.0/24}", without: "listen")
+    ).configuration
+    #expect(spoken.inbound.authentication == .enforce && spoken.domains.map(\.authentication) == [.monitor])
+    #expect(!spoken.needsResolver)
+    #expect(spoken.inbound.lists.uncheckedNetworks.map(\.description) == ["192.0.2.0/24", "198.51.100.1/32"])
+    let (taken, names) = spoken.taken(over: silent)
+    #expect(names.isEmpty && taken.inbound == spoken.inbound && taken.domains == spoken.domains)
+  }
+
   @Test("a reload takes other lists")
   func reload() throws {
     let (running, new) = (try read(""), try read("inbound: {dns_lists: [{zone: bl.example.net}]}"))
@@ -92,8 +109,8 @@ struct InboundSectionTests {
         "2:14: inbound.dns_lists: 9 lists are more than 8 / leave the best; each is asked about each client"
       ),
       (
-        "inbound:\n  unchecked_networks: 192.0.2.0/24",
-        "2:3: inbound.unchecked_networks: it has no effect without dns_lists / add dns_lists, or take it out"
+        "inbound:\n  authentication: enfore",
+        "2:19: inbound.authentication: 'enfore' is not one of monitor, enforce / did you mean 'enforce'?"
       ),
     ])
   func faults(_ text: String, _ expected: String) {

@@ -16,6 +16,7 @@ struct ControlProtocolTests {
       (.metrics, #"{"request":"metrics","version":1}"#),
       (.reload(.everything), #"{"request":"reload","version":1}"#),
       (.reload(.users), #"{"request":"reload.users","version":1}"#),
+      (.reload(.signingKeys), #"{"request":"reload.signing-keys","version":1}"#),
       (.backup(to: "/var/b"), #"{"folder":"/var/b","request":"backup","version":1}"#),
       (
         .queue(.list(filter, after: QueueFixture.id(1), limit: 50)),

@@ -91,6 +91,7 @@ struct FixtureHandler: ControlHandler {
     switch scope {
     case .everything: ["certificates", "users"]
     case .users: ["users"]
+    case .signingKeys: ["signing-keys"]
     }
   }
 

@@ -162,7 +162,7 @@ class Letter:
 
 
 # Every field a delivery may put in front. Anything else above the message means that it was changed.
-ADDED_FIELDS = {"return-path", "delivered-to", "received"}
+ADDED_FIELDS = {"return-path", "delivered-to", "received", "authentication-results"}
 
 
 class Delivered:

@@ -61,15 +61,3 @@ extension AuthenticationResult {
     }
   }
 }
-
-extension AuthenticationResult {
-  /// What DMARC came to, with the domain and the policy that decided.
-  public init(_ outcome: DMARCOutcome) {
-    var properties: [Property] = []
-    if let verdict = outcome.decisive {
-      properties.append(Property(.authorDomain, verdict.authorDomain.description))
-      if verdict.record?.policies != nil { properties.append(Property(.dmarcPolicy, verdict.requested.rawValue)) }
-    }
-    self.init(.dmarc(outcome.result), reason: outcome.authorFault?.description, properties: properties)
-  }
-}

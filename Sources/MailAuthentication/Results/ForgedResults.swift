@@ -54,22 +54,10 @@ public struct ForgedResults: Hashable, Sendable {
   }
 
   /// The section without them; every other octet as it came.
-  public func removed(from section: HeaderSection) -> ByteBuffer {
-    guard !fields.isEmpty else { return section.bytes }
-    var kept = ByteBuffer()
-    kept.reserveCapacity(section.bytes.readableBytes)
-    var forged = fields[...]
-    for (index, field) in section.fields.enumerated() {
-      if forged.first?.index == index {
-        forged = forged.dropFirst()
-      } else {
-        kept.writeBytes(section.octets(in: field.rawRange))
-      }
-    }
-    let end = section.fields.last?.rawRange.upperBound ?? 0
-    kept.writeBytes(section.octets(in: end..<section.bytes.readableBytes))
-    return kept
-  }
+  public func removed(from section: HeaderSection) -> ByteBuffer { section.removing { index, _ in contains(index) } }
+
+  /// Whether the field at this place is one of them.
+  public func contains(_ index: Int) -> Bool { fields.contains { $0.index == index } }
 
   private static func reason(_ value: [UInt8], _ own: DomainName, _ converter: any IDNAConverter) -> Reason? {
     let reading: AuthenticationResultsReading

@@ -15,6 +15,7 @@ extension Intake {
       giveUpAfter: reception.giveUpAfter, now: clock.now)
     // The store doesn't have it yet.
     composer.header = header
+    composer.signing = signing
     return try await composer.compose(tellings, of: message)
   }
 

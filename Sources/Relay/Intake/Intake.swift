@@ -18,6 +18,8 @@ public final class Intake: ServerConduct {
   private let authenticator: Authenticator
   let events: any EventSink
   private let lists: DNSListCheck?
+  /// Nil where nothing is signed.
+  let signing: MailSigning?
   private let state: Mutex<State>
 
   /// `QueueRunner.commit`: returns when the store has the message (Law 1).
@@ -34,6 +36,7 @@ public final class Intake: ServerConduct {
   public init(
     reception: Reception, store: any QueueStore, authenticator: Authenticator, clock: any MailClock,
     random: any RandomSource, memory: MemoryBudget, events: any EventSink, lists: DNSListCheck? = nil,
+    signing: MailSigning? = nil,
     commit: @escaping Commit
   ) {
     self.store = store
@@ -43,6 +46,7 @@ public final class Intake: ServerConduct {
     self.memory = memory
     self.events = events
     self.lists = lists
+    self.signing = signing
     self.commit = commit
     state = Mutex(State(reception: reception))
   }
@@ -132,6 +136,7 @@ public final class Intake: ServerConduct {
     if let refusal = reception.routing.route(path, reach: reach(of: session)).refusal {
       return .now(.refused(refusal))
     }
+    guard reception.treatsAlike(path, transaction.recipients, session) else { return .now(.refused(.otherPolicy)) }
     guard let lists, !session.role.isSubmission, !reception.routing.hearsComplaints(path) else {
       return askedRecipient(path, reception, session)
     }
@@ -241,6 +246,18 @@ public final class Intake: ServerConduct {
     case .spaceLow: .spaceLow
     case .stopped: .storeStopped
     }
+  }
+
+  /// The reply where a message should be signed and can't be; and the alarm.
+  func unsigned(_ id: QueueID, _ fault: MessageSigningFault) -> Reply {
+    events.record(
+      MailEvent(
+        .alarm,
+        [
+          .init("id", .text(id.description)), .init("what", .text("message-not-signed")),
+          .init("reason", .text("the message was not taken: \(fault)")),
+        ]))
+    return .internalFault
   }
 
   private func charge(_ user: User, messages: Int = 0, recipients: Int = 0) -> CommandAnswer {

@@ -12,15 +12,34 @@ extension MailEvent {
   static let maximumNamedDefects = 10
 
   /// `message.accepted` of a message that a session brought, with what the intake rules found in it.
+  ///
+  /// - Parameter circumstances: how it was signed or authenticated.
   static func accepted(
-    _ message: NewMessage, size: ByteCount, messageID: String?, _ session: SessionFacts, findings: [IntakeFinding]
+    _ message: NewMessage, size: ByteCount, messageID: String?, _ session: SessionFacts, findings: [IntakeFinding],
+    circumstances: [Field] = []
   ) -> MailEvent {
     .accepted(
       message, size: size,
       circumstances: (messageID.map { [Field("message-id", .text(named($0)))] } ?? []) + [
         Field("session", .text(session.session.description))
       ] + connection(session)
-        + defects(in: findings, on: IntakeRole(session.role)))
+        + defects(in: findings, on: IntakeRole(session.role))
+        + circumstances)
+  }
+
+  /// `message.unauthenticated`: a message that was refused for what SPF, DKIM and DMARC said.
+  static func unauthenticated(
+    _ message: NewMessage, _ findings: [Field], _ reply: Reply, _ session: SessionFacts
+  ) -> MailEvent {
+    let named = message.recipients.prefix(maximumNamedRecipients).map(\.address.description)
+    return MailEvent(
+      .unauthenticated,
+      [
+        Field("session", .text(session.session.description)), Field("from", .text(message.reversePath.description)),
+        Field("to", .text(named.joined(separator: ","))),
+      ] + findings
+        + [Field("reply", .text(reply.description.split(separator: "\n").joined(separator: " / ")))]
+        + connection(session))
   }
 
   /// A Message-ID as it is told: longer ones are cut.

@@ -1,4 +1,5 @@
 import Accounts
+import MailAuthentication
 import MailMessage
 import MailQueue
 import MailSyntax
@@ -31,6 +32,11 @@ final class IntakeSink: BodySink {
   private var header: ByteBuffer?
   private var wish = TLSWish.unstated
   private var content = PassingContent()
+  /// Of a message that a user of ours has written.
+  private var signature: MessageSignature?
+  /// Of a message that a stranger brought.
+  private var origin: OriginCheck?
+  private var forgedResults = 0
   private var octetsTaken = 0
 
   private enum Stage {
@@ -59,7 +65,7 @@ final class IntakeSink: BodySink {
       return took(scanner.append(bytes))
     case .body:
       guard takeMemory(bytes.readableBytes) else { return .now(()) }
-      return store(bytes)
+      return storeBody(bytes)
     }
   }
 
@@ -76,14 +82,36 @@ final class IntakeSink: BodySink {
     let (tellings, told, header) = (
       addressees.tellings(of: message, at: receivedAt), addressees.events(of: id), header ?? prefix
     )
-    let awaited = QueuedMessage(accepting: message, bodySize: writer.size)
-    let event = MailEvent.accepted(
-      message, size: ByteCount(prefix.readableBytes + writer.size.bytes), messageID: messageID, session,
-      findings: findings + content.findings(declaresEightBit: declaresEightBit))
-    let (intake, reception, octets, id) = (intake, reception, octetsTaken, id)
+    let findings = findings + content.findings(declaresEightBit: declaresEightBit)
+    let (intake, reception, octets, id, session) = (intake, reception, octetsTaken, id, session)
+    let (signature, origin, messageID, receivedAt) = (signature, origin, messageID, receivedAt)
+    let (mode, forgedResults) = (mode, forgedResults)
     octetsTaken = 0
     return .later {
       defer { intake.memory.give(back: octets) }
+      var message = message
+      do throws(MessageSigningFault) {
+        try message.sign(with: signature, at: receivedAt)
+      } catch {
+        writer.discard()
+        return intake.unsigned(id, error)
+      }
+      var circumstances = signature.map { [MailEvent.Field("signed", .text($0.names.joined(separator: ",")))] } ?? []
+      if forgedResults > 0 { circumstances.append(.init("forged-results", .number(forgedResults))) }
+      if let origin {
+        let judgement = await intake.judge(origin, of: message, mode, reception: reception, session)
+        switch judgement {
+        case .refused(let reply):
+          writer.discard()
+          return reply
+        case .taken(let field, let fields):
+          field.map { message.prepend($0) }
+          circumstances += fields
+        }
+      }
+      let awaited = QueuedMessage(accepting: message, bodySize: writer.size)
+      let event = MailEvent.accepted(
+        message, size: awaited.size, messageID: messageID, session, findings: findings, circumstances: circumstances)
       do throws(StoreFault) {
         let reports = try await intake.compose(tellings, of: awaited, header: header, reception: reception)
         do throws(StoreFault) {
@@ -142,13 +170,24 @@ final class IntakeSink: BodySink {
       messageID = header.value(of: "message-id") ?? added.first { $0.name.lowercased() == "message-id" }?.value
       prefix = received.bytes
       for field in added { field.write(into: &prefix) }
-      let keptHeader = store(removed.isEmpty ? header.bytes : header.removing(removed))
+      let forged = ForgedResults(in: header, authservID: reception.hostName, converter: reception.converter)
+      forgedResults = forged.fields.count
+      let kept = header.removing { forged.contains($0) || removed.contains($1.name) }
+      origin = reception.authentication(of: session).map {
+        OriginCheck(header, transaction, session, host: reception.hostName, by: $0)
+      }
+      do throws(MessageSigningFault) {
+        signature = try startSignature(header, kept: kept, added: added)
+      } catch {
+        return refuse(intake.unsigned(id, error))
+      }
+      let keptHeader = store(kept)
       content.beginBody(of: header, watchesParts: transaction.parameters.usesSMTPUTF8)
       switch keptHeader {
-      case .now: return store(rest)
+      case .now: return storeBody(rest)
       case .later(let wait):
         // Back-pressure in the middle: the rest is small, at most one read.
-        guard case .later(let waitForRest) = store(rest) else { return .later(wait) }
+        guard case .later(let waitForRest) = storeBody(rest) else { return .later(wait) }
         return .later {
           await wait()
           await waitForRest()
@@ -177,6 +216,13 @@ final class IntakeSink: BodySink {
       freshMessageID: MessageID.make(at: reception.hostName, using: &generator))
   }
 
+  /// All recipients have one (`Reception.treatsAlike`); where a reload came in between, the milder one counts.
+  private var mode: LocalPolicy.Mode {
+    guard let authentication = reception.authentication else { return .monitor }
+    let modes = transaction.recipients.map { authentication.mode(of: $0.path, by: reception.routing) }
+    return modes.allSatisfy { $0 == .enforce } ? .enforce : .monitor
+  }
+
   private var declaresEightBit: Bool { transaction.parameters.body == .eightBitMIME }
 
   private var received: HeaderField {
@@ -195,7 +241,31 @@ final class IntakeSink: BodySink {
     return trace.field
   }
 
+  /// What a user wrote is signed for its author's domain, as it will leave.
+  private func startSignature(
+    _ header: HeaderSection, kept: ByteBuffer, added: [HeaderField]
+  ) throws(MessageSigningFault) -> MessageSignature? {
+    guard session.role.isSubmission, let signing = intake.signing else { return nil }
+    guard !added.isEmpty || kept != header.bytes else { return try MessageSignature(header, by: signing) }
+    var leaving = ByteBuffer()
+    for field in added { field.write(into: &leaving) }
+    leaving.writeImmutableBuffer(kept)
+    var scanner = HeaderScanner()
+    var progress = scanner.append(leaving)
+    if case .incomplete = progress { progress = scanner.finish() }
+    guard case .complete(let header, _) = progress else {
+      throw MessageSigningFault(description: "with the fields that were added its header is too large")
+    }
+    return try MessageSignature(header, by: signing)
+  }
+
   // MARK: Body
+
+  private func storeBody(_ bytes: ByteBuffer) -> Prompt<Void> {
+    signature?.append(bytes)
+    origin?.append(bytes)
+    return store(bytes)
+  }
 
   private func store(_ bytes: ByteBuffer) -> Prompt<Void> {
     guard let writer, bytes.readableBytes > 0 else { return .now(()) }
@@ -271,6 +341,22 @@ final class IntakeSink: BodySink {
     intake.memory.give(back: octetsTaken)
     octetsTaken = 0
     return reply
+  }
+}
+
+extension NewMessage {
+  /// Puts the signatures in front of everything.
+  fileprivate mutating func sign(with signature: MessageSignature?, at now: UTCInstant) throws(MessageSigningFault) {
+    guard let signature else { return }
+    prepend(try signature.finish(now: now))
+  }
+
+  fileprivate mutating func prepend(_ field: HeaderField) { prepend(field.bytes) }
+
+  private mutating func prepend(_ fields: ByteBuffer) {
+    var fields = fields
+    fields.writeImmutableBuffer(prefix)
+    prefix = fields
   }
 }
 

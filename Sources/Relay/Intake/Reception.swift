@@ -1,6 +1,7 @@
 public import Accounts
 public import MailQueue
 public import MailSyntax
+import SMTPSessions
 
 /// How mail comes in: the part of the configuration that Intake reads. A value; a reload makes a new one and swaps it
 /// whole, so that no session sees half of a change.
@@ -13,6 +14,10 @@ public struct Reception: Sendable {
   public var recipientChecks: [RouteKey: RecipientCheck] = [:]
   /// Asked about domains that aren't ours, where mail for them goes by MX.
   public var nullExchangers: NullExchangerCheck?
+  /// How mail of strangers on port 25 is authenticated; nil where it isn't.
+  public var authentication: InboundAuthentication?
+  /// Tells whether a name is ours however it is spelled.
+  public var converter: any IDNAConverter = UnchangedNames()
   /// Connections that one address may begin in a minute; 0 sets no limit.
   public var connectionsPerAddressPerMinute = 0
   /// How far port 25 reaches; `.anywhere` only where all mail is caught, as in `martlet dev`.
@@ -32,5 +37,22 @@ public struct Reception: Sendable {
     self.relayReach = relayReach
     self.giveUpAfter = giveUpAfter
     self.showsClientAddress = showsClientAddress
+  }
+}
+
+extension Reception {
+  /// How a session's mail is authenticated; nil where it isn't.
+  func authentication(of session: SessionFacts) -> InboundAuthentication? {
+    guard !session.role.isSubmission, let authentication, authentication.isAsked(about: session.peer.address) else {
+      return nil
+    }
+    return authentication
+  }
+
+  /// One message has one reply: it is for recipients of one policy. Whoever comes with another is asked to come again,
+  /// by what RFC 5321 §4.5.3.1.10 has clients do at once.
+  func treatsAlike(_ path: ForwardPath, _ others: [Transaction.Recipient], _ session: SessionFacts) -> Bool {
+    guard let authentication = authentication(of: session), let first = others.first else { return true }
+    return authentication.mode(of: path, by: routing) == authentication.mode(of: first.path, by: routing)
   }
 }

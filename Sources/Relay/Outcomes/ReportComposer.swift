@@ -18,6 +18,8 @@ struct ReportComposer {
   let hostName: DomainName
   let giveUpAfter: Duration
   let now: UTCInstant
+  /// A report is signed as its author's domain signs, like other mail.
+  var signing: MailSigning?
   /// The original's header where it is at hand; else it is read from the store.
   var header: ByteBuffer?
 
@@ -90,7 +92,7 @@ struct ReportComposer {
     _ message: QueuedMessage, for readers: [Mailbox], into composed: inout Composed
   ) async throws(StoreFault) -> Bool {
     guard let reader = readers.first, message.size.bytes <= ReportComposer.maximumReportOctets,
-      let text = DeliveryReport.inSevenBits(try await stored(message))
+      let text = DeliveryReport.inSevenBits(unsigned(try await stored(message)))
     else { return false }
     var envelope = NewMessage(
       id: QueueID(acceptedAt: now, random: random.next()), reversePath: .null, recipients: [],
@@ -115,7 +117,11 @@ struct ReportComposer {
     _ text: ByteBuffer, _ envelope: NewMessage, into composed: inout Composed, _ event: MailEvent
   ) async throws(StoreFault) {
     let body = try store.beginBody()
-    if case .later(let written) = body.write(text) { await written() }
+    // A report that can't be signed is worth more than none.
+    let signatures = (try? signing?.fields(for: text, now: now)) ?? ByteBuffer()
+    for piece in [signatures, text] where piece.readableBytes > 0 {
+      if case .later(let written) = body.write(piece) { await written() }
+    }
     composed.reports.append(NewReport(message: envelope, body: body))
     composed.events.append(event)
   }
@@ -129,6 +135,15 @@ struct ReportComposer {
     } catch .corrupt {
       text.clear()
     }
+    return text
+  }
+
+  /// Without signatures of the text as it was.
+  private func unsigned(_ report: ByteBuffer) -> ByteBuffer {
+    var scanner = HeaderScanner()
+    guard case .complete(let header, var body) = scanner.append(report) else { return report }
+    var text = header.removing(["dkim-signature"])
+    text.writeBuffer(&body)
     return text
   }
 

@@ -136,9 +136,10 @@ extension QueueRunner {
     _ changes: [RecipientChange], of message: QueuedMessage, tellings: [Telling], events: [MailEvent],
     at now: UTCInstant
   ) async throws(StoreFault) {
-    let composer = ReportComposer(
+    var composer = ReportComposer(
       store: store, routing: withState { $0.routing }, random: random, hostName: options.hostName,
       giveUpAfter: options.giveUpAfter, now: now)
+    composer.signing = signing
     let composed = try await composer.compose(tellings, of: message)
     do {
       try await store.record(changes, of: message.id, reports: composed.reports, events: events + composed.events)

@@ -17,6 +17,8 @@ public final class QueueRunner: Sendable {
   let random: any RandomSource
   /// For what the store has no room for; everything else goes by its outbox.
   let events: any EventSink
+  /// Nil where reports aren't signed.
+  let signing: MailSigning?
   /// An outcome and an operator's word about one message come one behind the other.
   let turns = Turns<QueueID>()
   private let state: Mutex<State>
@@ -43,12 +45,13 @@ public final class QueueRunner: Sendable {
 
   public init(
     store: any QueueStore, routes: RouteTable, routing: Routing, clock: any MailClock, random: any RandomSource,
-    events: any EventSink, options: Options
+    events: any EventSink, options: Options, signing: MailSigning? = nil
   ) {
     self.store = store
     self.clock = clock
     self.random = random
     self.events = events
+    self.signing = signing
     state = Mutex(
       State(window: DueWindow(options: options, routes: routes, uptime: clock.uptime), routing: routing))
   }

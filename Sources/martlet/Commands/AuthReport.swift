@@ -33,11 +33,7 @@ struct AuthReport {
 
   /// What DMARC makes of the verdicts that are here. Where no client was named, SPF has nothing to say for the author.
   func dmarc(_ header: HeaderSection, by resolver: any DNSRecords.Resolver) async -> DMARCOutcome {
-    let reversePath = spf.last { $0.identity == .mailFrom }
-    let domain = reversePath.flatMap { try? DomainName($0.domain) }
-    let input = DMARCInput(
-      spf: domain.map { DMARCInput.SPF(domain: $0, reversePath) },
-      dkim: (dkim ?? []).compactMap { DMARCInput.DKIM($0) })
+    let input = DMARCInput(spf: spf.last { $0.identity == .mailFrom }, signatures: dkim ?? [])
     return await DMARCEvaluation(resolver: resolver, converter: LibraryIDNAConverter()).evaluate(header, input)
   }
 
@@ -152,22 +148,6 @@ extension DMARCResult {
     case .none, .temperror: .yellow
     case .fail, .permerror: .red
     }
-  }
-}
-
-extension DMARCInput.SPF {
-  fileprivate init(domain: DomainName, _ outcome: SPFOutcome?) {
-    self.init(
-      domain: domain, passed: outcome?.result == .pass, isTemporaryError: outcome?.result == .temperror)
-  }
-}
-
-extension DMARCInput.DKIM {
-  /// Nil for a signature that nobody can be said to have made.
-  fileprivate init?(_ outcome: DKIMOutcome) {
-    guard let signature = outcome.signature else { return nil }
-    self.init(
-      domain: signature.domain, passed: outcome.result == .pass, isTemporaryError: outcome.result == .temperror)
   }
 }
 

@@ -5,7 +5,7 @@ import MailSyntax
 import PolicyStorage
 import QueueStorage
 
-/// A backup on disk: queue and transport policy as their stores copy them, the users, the key of the SCRAM decoys, and
+/// A backup on disk: queue and transport policy as their stores copy them, the users, the signing keys, the key of the SCRAM decoys, and
 /// `backup.json`, which is written last.
 ///
 /// Made beside its place and then moved there: a folder of the wanted name is a whole backup, or isn't there.
@@ -13,6 +13,7 @@ enum BackupFolder {
   static let recordName = "backup.json"
   static let usersName = "users.json"
   static let keyName = "scram-decoys.key"
+  static let signingKeysName = SigningKeyFile.name
   static let policyName = SQLitePolicyStore.fileName
   static let unfinishedSuffix = ".unfinished"
 
@@ -52,8 +53,9 @@ enum BackupFolder {
       let summary = try await store.backup(to: workplace)
       let kept = try await policy.backup(to: workplace + "/" + policyName)
       if isThere(usersFile) { try copy(usersFile, to: workplace + "/" + usersName) }
-      let key = dataFolder + "/" + keyName
-      if isThere(key) { try copy(key, to: workplace + "/" + keyName) }
+      for name in [keyName, signingKeysName] where isThere(dataFolder + "/" + name) {
+        try copy(dataFolder + "/" + name, to: workplace + "/" + name)
+      }
       let record = Record(
         format: Record.currentFormat, program: Version.current, madeAt: Timestamp(now), messages: summary.messages,
         bytes: summary.bytes.bytes, damaged: summary.damaged.map(\.description),
@@ -127,6 +129,7 @@ enum BackupFolder {
     }
     for (name, target) in [
       (policyName, dataFolder + "/" + policyName), (usersName, usersFile), (keyName, dataFolder + "/" + keyName),
+      (signingKeysName, dataFolder + "/" + signingKeysName),
     ] where isThere(folder + "/" + name) {
       try copy(folder + "/" + name, to: target)
     }
@@ -174,7 +177,7 @@ enum BackupFolder {
     let found = Set(try FileManager.default.contentsOfDirectory(atPath: dataFolder)).subtracting(mayStay)
     guard !found.isEmpty else { return }
     let ours: Set<String> = Set(restoredNames).union([
-      policyName, usersName, keyName, (workplace as NSString).lastPathComponent,
+      policyName, usersName, keyName, signingKeysName, (workplace as NSString).lastPathComponent,
     ])
     guard isThere(workplace), found.isSubset(of: ours), !isThere(dataFolder + "/queue.sqlite3") else {
       let names = found.sorted().prefix(3).joined(separator: ", ")

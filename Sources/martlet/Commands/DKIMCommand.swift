@@ -7,8 +7,11 @@ import SystemWorld
 
 struct DKIMCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "dkim", abstract: "Sign a message, or verify its signatures.",
-    subcommands: [DKIMSign.self, DKIMVerify.self])
+    commandName: "dkim", abstract: "The keys that mail is signed with; sign or verify a message by hand.",
+    subcommands: [
+      DKIMGenerate.self, DKIMRotate.self, DKIMRecords.self, DKIMList.self, DKIMRemove.self, DKIMSign.self,
+      DKIMVerify.self,
+    ])
 }
 
 struct DKIMSign: AsyncParsableCommand {

@@ -69,7 +69,8 @@ enum DevelopmentLog {
       return ("weaker", ["\(event.text("host")) of \(event.text("domain")) showed \(event.text("seen")) TLS"])
     case .reported: return ("reported", ["\(event.text("action")) to \(event.text("to"))"])
     case .sessionOpened, .sessionSecured, .authenticated, .released, .rescheduled, .removed, .delayReported,
-      .doubleBounce, .overrideAdded, .overrideEnded, .policyForgotten, .started, .stopped, .dnssecProven:
+      .doubleBounce, .overrideAdded, .overrideEnded, .policyForgotten, .selectorChanged, .unauthenticated, .started,
+      .stopped, .dnssecProven:
       return nil
     }
   }

@@ -129,8 +129,8 @@ final class DemoEars: Sendable {
       .commandRefused, .wrongWrapper, .addressLimited, .listed, .listUnanswered, .accepted, .held, .released,
       .rescheduled, .removed, .reported,
       .delayReported,
-      .doubleBounce, .deliveryCut, .overrideAdded, .overrideEnded, .policyForgotten, .downgraded, .started, .stopping,
-      .stopped, .reloaded, .dnssecProven, .alarm:
+      .doubleBounce, .deliveryCut, .overrideAdded, .overrideEnded, .policyForgotten, .downgraded,
+      .selectorChanged, .unauthenticated, .started, .stopping, .stopped, .reloaded, .dnssecProven, .alarm:
       return nil
     }
   }

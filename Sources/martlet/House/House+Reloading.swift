@@ -33,7 +33,14 @@ extension House {
 
   private func readAgain(_ scope: ReloadScope) async -> ReloadOutcome {
     var report = ReloadReport()
-    if scope == .everything {
+    switch scope {
+    case .users:
+      await rereadUsers(&report)
+      return report.outcome
+    case .signingKeys:
+      rereadSigningKeys(&report)
+      return report.outcome
+    case .everything:
       do {
         if let source, try await takeConfiguration(from: source, &report) { return .success(report.done) }
       } catch let faults as ConfigurationFaults {
@@ -45,9 +52,10 @@ extension House {
       }
       // Under the old configuration a renewed certificate and a user who was shut out still count.
       rereadCertificates(&report)
+      await rereadUsers(&report)
+      rereadSigningKeys(&report)
+      return report.outcome
     }
-    await rereadUsers(&report)
-    return report.outcome
   }
 
   /// Everything that the file says and names is made before anything is put in place: all of it, or an error and none.
@@ -67,6 +75,7 @@ extension House {
     let routes = try RouteTable(
       configuration, foundation: foundation, resolver: resolver ?? found, memory: kept.memory, clock: clock,
       random: SystemRandom(), events: log)
+    reception.authentication = configuration.inboundAuthentication(foundation, resolver: resolver, ledger: tally)
     reception.nullExchangers = configuration.nullExchangers(resolver ?? found, clock: clock)
     reception.recipientChecks = routes.recipientChecks(configuration, clock: clock, events: log)
 
@@ -79,11 +88,16 @@ extension House {
     if let certificates { identities?.serve(certificates) }
     runner.replace(routes: routes, routing: reception.routing, options: QueueRunner.Options(configuration))
     lists.replace(configuration.inbound.lists, resolver: resolver ?? found)
+    signing.replace(
+      resolver: { [resolver, resolvers = foundation.resolvers] in
+        resolver ?? resolvers.anyResolver(for: configuration)
+      }, giveUpAfter: configuration.queue.giveUpAfter)
     await intake.replace(reception)
     source.taken(configuration)
     tell(remarks)
 
     report.done = ["configuration", "certificates", "users"]
+    rereadSigningKeys(&report)
     tell("configuration", count: configuration.domains.count)
     if let identities { tell("certificates", count: identities.identities.count) }
     tell("users", count: reception.users.users.count)
@@ -120,6 +134,15 @@ extension House {
       report.done.append("users")
     } catch {
       alarm("users-not-reloaded", "\(error)", &report)
+    }
+  }
+
+  private func rereadSigningKeys(_ report: inout ReloadReport) {
+    do throws(DKIMKeyStoreFault) {
+      tell("signing-keys", count: try signing.reread())
+      report.done.append("signing-keys")
+    } catch {
+      alarm("signing-keys-not-reloaded", error.description, &report)
     }
   }
 

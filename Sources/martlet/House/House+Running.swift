@@ -44,6 +44,14 @@ extension House {
         return .other
       }
       group.addTask {
+        await self.signing.run()
+        return .other
+      }
+      group.addTask {
+        await self.tally.run()
+        return .other
+      }
+      group.addTask {
         await self.store.run()
         return .other
       }
@@ -126,6 +134,7 @@ extension House {
   private func close() async {
     for listener in listeners { await listener.stopAccepting() }
     await standing.current.routes.close()
+    await tally.write()
     await kept.close()
     await store.close()
     await foundation.shutDown()

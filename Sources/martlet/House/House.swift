@@ -28,6 +28,9 @@ final class House: Sendable {
   let runner: QueueRunner
   let intake: Intake
   let lists: DNSListCheck
+  let signing: MailSigning
+  /// Of what came in whose name.
+  let tally: AuthenticationLedger
   /// Everything that is recorded goes through it to the log.
   let alarms: StandingAlarms
   /// On the same way.
@@ -53,7 +56,8 @@ final class House: Sendable {
 
   private init(
     standing: Standing, source: ConfigurationSource?, foundation: HouseFoundation, store: SegmentedQueueStore,
-    kept: KeptPolicy, runner: QueueRunner, intake: Intake, lists: DNSListCheck, alarms: StandingAlarms,
+    kept: KeptPolicy, runner: QueueRunner, intake: Intake, lists: DNSListCheck,
+    signing: MailSigning, tally: AuthenticationLedger, alarms: StandingAlarms,
     metrics: MailMetrics, identities: TLSIdentityStore?,
     listeners: [SMTPListener], ledger: ConnectionLedger, resolver: (any DNSRecords.Resolver)?,
     policyFetcher: (any PolicyFetcher)?
@@ -66,6 +70,8 @@ final class House: Sendable {
     self.runner = runner
     self.intake = intake
     self.lists = lists
+    self.signing = signing
+    self.tally = tally
     self.alarms = alarms
     self.metrics = metrics
     self.identities = identities
@@ -109,13 +115,24 @@ final class House: Sendable {
         let routes = try RouteTable(
           configuration, foundation: foundation, resolver: resolver ?? found, memory: kept.memory, clock: clock,
           random: random, events: alarms)
+        let signing = try MailSigning(
+          store: SigningKeyFile(dataFolder: configuration.dataFolder), converter: LibraryIDNAConverter(), clock: clock,
+          events: alarms)
+        let resolvers = foundation.resolvers
+        signing.replace(
+          resolver: { resolver ?? resolvers.anyResolver(for: configuration) },
+          giveUpAfter: configuration.queue.giveUpAfter)
         let runner = QueueRunner(
           store: store, routes: routes, routing: routing, clock: clock, random: random, events: alarms,
-          options: QueueRunner.Options(configuration))
+          options: QueueRunner.Options(configuration), signing: signing)
         var reception = Reception(
           hostName: configuration.hostName, routing: routing, users: users, relayReach: relayReach,
           giveUpAfter: configuration.queue.giveUpAfter)
         reception.connectionsPerAddressPerMinute = configuration.limits.connectionsPerAddressPerMinute
+        reception.converter = LibraryIDNAConverter()
+        let tally = AuthenticationLedger(store: kept.store, clock: clock, events: alarms)
+        reception.authentication = configuration.inboundAuthentication(
+          foundation, resolver: resolver, ledger: tally)
         reception.nullExchangers = configuration.nullExchangers(resolver ?? found, clock: clock)
         reception.recipientChecks = routes.recipientChecks(configuration, clock: clock, events: alarms)
         let lists = DNSListCheck(clock: clock, events: alarms)
@@ -124,7 +141,7 @@ final class House: Sendable {
           reception: reception,
           store: store, authenticator: try await authenticator(users, configuration, foundation), clock: clock,
           random: random, memory: MemoryBudget(limit: configuration.limits.memoryInFlight.bytes), events: alarms,
-          lists: lists,
+          lists: lists, signing: signing,
           commit: { [runner] message, body, event throws(StoreFault) in
             try await runner.commit(message, body: body, event: event)
           })
@@ -136,7 +153,8 @@ final class House: Sendable {
         return House(
           standing: standing, source: source, foundation: foundation, store: store, kept: kept, runner: runner,
           intake: intake,
-          lists: lists, alarms: alarms, metrics: metrics, identities: identities, listeners: listeners, ledger: ledger,
+          lists: lists, signing: signing, tally: tally, alarms: alarms, metrics: metrics, identities: identities,
+          listeners: listeners, ledger: ledger,
           resolver: resolver,
           policyFetcher: policyFetcher)
       } catch {

@@ -11,6 +11,8 @@ final class ResolverPlace: Sendable {
     var proof = ValidationProof(secure: [], bogus: [])
     /// What the log was told last of this resolver and this proof.
     var told: String?
+    /// Where the configuration needs none otherwise.
+    var spare: UnboundResolver?
   }
 
   private let state = Mutex(State())
@@ -31,6 +33,17 @@ final class ResolverPlace: Sendable {
     let settings = try UnboundResolver.Settings(configuration.dns ?? Configuration.DNS())
     if let current = current?.resolver, current.settings == settings { return current }
     return try UnboundResolver(settings, converter: LibraryIDNAConverter())
+  }
+
+  /// For those who can make do with one that wasn't proven: the standing one, else one that is made the first time.
+  func anyResolver(for configuration: Configuration) -> UnboundResolver? {
+    if let current = current?.resolver { return current }
+    guard let settings = try? UnboundResolver.Settings(configuration.dns ?? Configuration.DNS()) else { return nil }
+    return state.withLock { state in
+      if let spare = state.spare, spare.settings == settings { return spare }
+      state.spare = try? UnboundResolver(settings, converter: LibraryIDNAConverter())
+      return state.spare
+    }
   }
 
   /// Puts a resolver in its place, and wants it proven.

@@ -65,8 +65,8 @@ final class StandingAlarms: EventSink {
     case .sessionOpened, .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused,
       .wrongWrapper, .addressLimited, .listed, .listUnanswered,
       .accepted, .held, .released, .rescheduled, .reported, .delayReported,
-      .doubleBounce, .deliveryCut, .overrideAdded, .overrideEnded, .policyForgotten, .downgraded, .started, .stopping,
-      .stopped:
+      .doubleBounce, .deliveryCut, .overrideAdded, .overrideEnded, .policyForgotten, .downgraded,
+      .selectorChanged, .unauthenticated, .started, .stopping, .stopped:
       break
     }
   }

@@ -54,9 +54,9 @@ struct DMARCAuthorTests {
     #expect(zone.names.isEmpty)
     let steps = outcome.steps.map(\.text).joined(separator: "\n")
     #expect(steps.contains(row.fault.description))
-    let direct = DMARCMailPath.direct(because: "test")
-    #expect(DMARCLocalPolicy.disposition(of: outcome, path: direct, mode: .monitor) == .accept)
-    guard case .quarantine = DMARCLocalPolicy.disposition(of: outcome, path: direct, mode: .enforce) else {
+    let direct = MailPath.direct(because: "test")
+    #expect(LocalPolicy.disposition(of: outcome, path: direct, mode: .monitor) == .accept)
+    guard case .quarantine = LocalPolicy.disposition(of: outcome, path: direct, mode: .enforce) else {
       Issue.record("not quarantined")
       return
     }

@@ -25,6 +25,7 @@ final class IntakeStage {
   init(
     _ role: ListenerRole, quota: QuotaLimits = QuotaLimits(), memory octets: Int = 1 << 20,
     asking authority: (any RecipientAuthority)? = nil, lists: DNSListCheck? = nil, exchangers: (any Resolver)? = nil,
+    signing: MailSigning? = nil, authentication: InboundAuthentication? = nil,
     clock: any MailClock = StoppedClock()
   ) throws {
     let random = SeededRandom(seed: 1)
@@ -55,13 +56,14 @@ final class IntakeStage {
     if let authority {
       reception.recipientChecks[asked] = RecipientCheck(authority, route: asked, clock: clock, events: events)
     }
+    reception.authentication = authentication
     if let exchangers { reception.nullExchangers = NullExchangerCheck(exchangers, clock: clock) }
     intake = Intake(
       reception: reception, store: store,
       authenticator: Authenticator(
         directory: users, verifier: verifier, decoyHash: PasswordHash(encoded: "decoy")!, clock: clock,
         keys: .init(recentPasswords: Secret("a"), scramDecoys: Secret("b"))),
-      clock: clock, random: random, memory: memory, events: events, lists: lists,
+      clock: clock, random: random, memory: memory, events: events, lists: lists, signing: signing,
       commit: { [store, refusals] message, body, event throws(StoreFault) in
         if let refusal = refusals.next() { throw refusal }
         return try await store.commit(message, body: body, event: event)

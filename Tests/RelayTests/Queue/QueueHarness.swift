@@ -27,6 +27,7 @@ struct QueueHarness: Sendable {
   init(
     seed: UInt64 = 1, concurrency: Int = 20, ending: Route.Ending = .relayed, hasDomains: Bool = true,
     latency: Duration = .zero, isStepped: Bool = false, hasExchangers: Bool = false,
+    signing: MailSigning? = nil,
     _ change: (inout QueueRunner.Options) -> Void = { _ in }
   ) throws {
     world = World(seed: seed, start: Fixture.start)
@@ -50,7 +51,7 @@ struct QueueHarness: Sendable {
         // As after many answers; how a route begins has tests of its own.
         $0.initialConcurrency = concurrency
         change(&$0)
-      })
+      }, signing: signing)
   }
 
   static func table(

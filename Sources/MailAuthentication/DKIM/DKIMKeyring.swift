@@ -1,0 +1,137 @@
+public import MailSyntax
+
+/// The keys that this house signs with. A value: who changes it writes the whole to where it is kept.
+///
+/// Bound: `maximumSelectors`.
+public struct DKIMKeyring: Sendable {
+  public static let maximumSelectors = 10_000
+
+  /// By domain, and within one in the order they were made.
+  public private(set) var selectors: [DKIMSelector] = []
+
+  public init() {}
+
+  public init(_ selectors: [DKIMSelector]) throws(DKIMKeyringFault) {
+    for selector in selectors { try add(selector) }
+  }
+
+  public mutating func add(_ selector: DKIMSelector) throws(DKIMKeyringFault) {
+    guard selectors.count < DKIMKeyring.maximumSelectors else { throw .tooMany }
+    guard selector.recordName != nil else { throw .nameTooLong(selector.name, selector.domain) }
+    guard self[selector.name, selector.domain] == nil else { throw .duplicate(selector.name, selector.domain) }
+    let place = selectors.firstIndex { $0.domain.folded > selector.domain.folded } ?? selectors.endIndex
+    selectors.insert(selector, at: place)
+  }
+
+  public subscript(name: DomainName, domain: DomainName) -> DKIMSelector? {
+    selectors.first { $0.name == name && $0.domain == domain }
+  }
+
+  public func selectors(of domain: DomainName) -> [DKIMSelector] { selectors.filter { $0.domain == domain } }
+
+  /// A name that tells when the key was made and of which kind it is, and that nothing of the domain has yet.
+  public func freshName(for domain: DomainName, _ kind: DKIMKey.Kind, on day: String) throws(MailSyntaxError)
+    -> DomainName
+  {
+    var number = 1
+    while true {
+      let name = try DomainName(number == 1 ? "\(day)-\(kind.rawValue)" : "\(day)-\(kind.rawValue)-\(number)")
+      if self[name, domain] == nil { return name }
+      number += 1
+    }
+  }
+
+  /// How mail of these authors is signed: by each one's own domain, or by the nearest above it that has keys that sign,
+  /// which is in alignment with it for DMARC (RFC 9989 §4.4.1). Each once, with one signature of each kind of key.
+  ///
+  /// - Parameter authors: in their ASCII form.
+  public func signings(for authors: [DomainName]) -> [DKIMSigning] {
+    var signings: [DKIMSigning] = []
+    for author in authors {
+      guard let domain = signer(of: author), !signings.contains(where: { $0.domain == domain }) else { continue }
+      for selector in selectors where selector.domain == domain && selector.standing == .signing {
+        signings.append(DKIMSigning(domain: domain, selector: selector.name, key: selector.key))
+      }
+    }
+    return signings
+  }
+
+  private func signer(of author: DomainName) -> DomainName? {
+    var nearest: DomainName?
+    for selector in selectors where selector.standing == .signing && author.isAtOrBelow(selector.domain) {
+      if nearest.map({ selector.domain.isAtOrBelow($0) }) ?? true { nearest = selector.domain }
+    }
+    return nearest
+  }
+
+  /// A step on a key's way.
+  public struct Step: Hashable, Sendable {
+    public enum Deed: Hashable, Sendable {
+      case beganSigning
+      case retired
+      /// Nothing that it signed can be on its way any more, and its record is gone.
+      case forgotten
+    }
+    public let domain: DomainName
+    public let name: DomainName
+    public let deed: Deed
+  }
+
+  /// Takes what the DNS shows at a selector, and goes on by it.
+  ///
+  /// - Parameter afterlife: how long a retired key's record is needed (`DKIMSelector.afterlife`).
+  /// - Returns: what changed.
+  public mutating func take(
+    _ publication: DKIMPublication, of name: DomainName, _ domain: DomainName, afterlife: Duration, now: UTCInstant
+  ) -> [Step] {
+    guard let index = selectors.firstIndex(where: { $0.name == name && $0.domain == domain }) else { return [] }
+    switch (selectors[index].standing, publication) {
+    case (.waiting, .published):
+      var steps = [Step(domain: domain, name: name, deed: .beganSigning)]
+      for other in selectors.indices
+      where selectors[other].domain == domain && selectors[other].standing == .signing
+        && selectors[other].key.kind == selectors[index].key.kind
+      {
+        selectors[other].move(to: .retired, at: now)
+        steps.append(Step(domain: domain, name: selectors[other].name, deed: .retired))
+      }
+      selectors[index].move(to: .signing, at: now)
+      return steps
+    case (.retired, .absent) where selectors[index].since + afterlife <= now:
+      selectors.remove(at: index)
+      return [Step(domain: domain, name: name, deed: .forgotten)]
+    case (.waiting, .absent), (.waiting, .differs), (.waiting, .unanswered), (.signing, .published),
+      (.signing, .absent),
+      (.signing, .differs), (.signing, .unanswered), (.retired, .published), (.retired, .absent), (.retired, .differs),
+      (.retired, .unanswered):
+      return []
+    }
+  }
+
+  /// Takes a key away for good; nil where there is none of that name.
+  public mutating func remove(_ name: DomainName, _ domain: DomainName) -> DKIMSelector? {
+    guard let index = selectors.firstIndex(where: { $0.name == name && $0.domain == domain }) else { return nil }
+    return selectors.remove(at: index)
+  }
+}
+
+extension DKIMSelector {
+  fileprivate mutating func move(to standing: Standing, at now: UTCInstant) {
+    self.standing = standing
+    since = now
+  }
+}
+
+public enum DKIMKeyringFault: Error, Hashable, Sendable, CustomStringConvertible {
+  case tooMany
+  case duplicate(DomainName, DomainName)
+  case nameTooLong(DomainName, DomainName)
+
+  public var description: String {
+    switch self {
+    case .tooMany: "there are \(DKIMKeyring.maximumSelectors) keys already, and there may be no more"
+    case .duplicate(let name, let domain): "there is a key \(name) of \(domain) already"
+    case .nameTooLong(let name, let domain): "\(name)._domainkey.\(domain) is longer than a name of the DNS may be"
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import MailSyntax
+
+extension AuthenticationResult {
+  /// What SPF came to for one identity (RFC 8601 §2.7.2).
+  public init(_ outcome: SPFOutcome) {
+    let property =
+      switch outcome.identity {
+      case .mailFrom: Property(.reversePath, outcome.domain)
+      case .helo: Property(.greeting, outcome.domain)
+      }
+    self.init(.spf(outcome.result), reason: outcome.problem, properties: [property])
+  }
+
+  /// What one signature came to (RFC 8601 §2.7.1).
+  public init(_ outcome: DKIMOutcome) {
+    var properties: [Property] = []
+    if let signature = outcome.signature {
+      properties = [
+        Property(.signingDomain, "\(signature.domain)"), Property(.signingSelector, "\(signature.selector)"),
+        Property(.signatureAlgorithm, signature.algorithm.rawValue), Property(.signatureStart, signature.mark),
+      ]
+      if let identity = signature.identity { properties.append(Property(.signingIdentity, identity)) }
+    }
+    self.init(
+      .dkim(AuthenticationVerdict.DKIM(outcome.result)), reason: outcome.result == .pass ? nil : outcome.reason,
+      properties: properties)
+  }
+
+  /// What DMARC came to, with the domain and the policy that decided.
+  ///
+  /// - Parameter reason: why the message is suspicious here, for whoever files it.
+  public init(_ outcome: DMARCOutcome, reason: String? = nil) {
+    var properties: [Property] = []
+    if let verdict = outcome.decisive {
+      properties.append(Property(.authorDomain, verdict.authorDomain.description))
+      if verdict.record?.policies != nil { properties.append(Property(.dmarcPolicy, verdict.requested.rawValue)) }
+    }
+    self.init(.dmarc(outcome.result), reason: reason ?? outcome.authorFault?.description, properties: properties)
+  }
+}
+
+extension AuthenticationVerdict.DKIM {
+  fileprivate init(_ result: DKIMResult) {
+    self =
+      switch result {
+      case .pass: .pass
+      case .fail: .fail
+      case .policy: .policy
+      case .neutral: .neutral
+      case .temperror: .temperror
+      case .permerror: .permerror
+      }
+  }
+}
+
+extension DMARCInput {
+  /// - Parameter spf: of MAIL FROM; nil where nobody asked.
+  public init(spf outcome: SPFOutcome?, signatures: [DKIMOutcome]) {
+    let domain = outcome.flatMap { try? DomainName($0.domain) }
+    self.init(
+      spf: domain.map {
+        SPF(domain: $0, passed: outcome?.result == .pass, isTemporaryError: outcome?.result == .temperror)
+      },
+      // One that can't be read is nobody's.
+      dkim: signatures.compactMap { outcome in
+        outcome.signature.map {
+          DKIM(domain: $0.domain, passed: outcome.result == .pass, isTemporaryError: outcome.result == .temperror)
+        }
+      })
+  }
+}

@@ -1,0 +1,121 @@
+import DNSRecords
+import MailAuthentication
+import MailMessage
+import MailQueue
+import MailSyntax
+import NIOCore
+import SMTPGrammar
+import SMTPSessions
+
+/// In whose name a message came, by SPF, DKIM and DMARC: its octets go by, none is kept, and all is asked once it is
+/// here whole.
+struct OriginCheck: Sendable {
+  private let header: HeaderSection
+  private let reversePath: ReversePath
+  private let client: IPAddress
+  private let greeting: String
+  private let host: DomainName
+  private let authentication: InboundAuthentication
+  private var verifier: DKIMVerifier
+
+  /// - Parameter header: as it came.
+  init(
+    _ header: HeaderSection, _ transaction: Transaction, _ session: SessionFacts, host: DomainName,
+    by authentication: InboundAuthentication
+  ) {
+    self.header = header
+    self.host = host
+    self.authentication = authentication
+    reversePath = transaction.reversePath
+    client = session.peer.address
+    greeting = session.clientIdentity?.description ?? ""
+    verifier = DKIMVerifier(converter: authentication.converter)
+    verifier.begin(header)
+  }
+
+  mutating func append(_ body: ByteBuffer) { verifier.append(body) }
+
+  /// Nil where it can't be known: without a resolver, or not in time.
+  func judge(clock: any MailClock) async -> OriginFindings? {
+    guard let resolver = authentication.resolver() else { return nil }
+    return await clock.within(InboundAuthentication.judgementTime) { await self.findings(by: resolver, clock) }
+  }
+
+  private func findings(by resolver: any Resolver, _ clock: any MailClock) async -> OriginFindings {
+    let check = SPFCheck(resolver: resolver, converter: authentication.converter, clock: clock, receiver: host)
+    let (verifier, now) = (verifier, clock.now)
+    async let helo = check.outcome(of: .helo(greeting, from: client))
+    async let mailFrom = check.outcome(of: .mailFrom(reversePath.mailbox, from: client, helo: greeting))
+    async let dkim = verifier.finish(resolver: resolver, now: now)
+    let (spf, signatures) = await (mailFrom, dkim)
+    let dmarc = await DMARCEvaluation(resolver: resolver, converter: authentication.converter)
+      .evaluate(header, DMARCInput(spf: spf, signatures: signatures))
+    return OriginFindings(
+      helo: await helo, mailFrom: spf, dkim: signatures, dmarc: dmarc,
+      path: MailPath(header, isSealed: false), client: client)
+  }
+}
+
+/// What was found of a message's origin.
+struct OriginFindings: Hashable, Sendable {
+  let helo: SPFOutcome
+  let mailFrom: SPFOutcome
+  let dkim: [DKIMOutcome]
+  let dmarc: DMARCOutcome
+  let path: MailPath
+  let client: IPAddress
+
+  func disposition(_ mode: LocalPolicy.Mode) -> LocalPolicy.Disposition {
+    LocalPolicy.disposition(
+      spf: mailFrom, dkim: dkim, dmarc: dmarc, path: path, client: client, mode: mode)
+  }
+
+  /// For the message, above all that is in front of it (RFC 8601 §4).
+  func field(by host: DomainName, _ disposition: LocalPolicy.Disposition) -> HeaderField? {
+    let reason: String? = if case .quarantine(let reason) = disposition { "quarantine: \(reason)" } else { nil }
+    let signatures =
+      dkim.isEmpty ? [AuthenticationResult(.dkim(.none))] : dkim.map { AuthenticationResult($0) }
+    let results =
+      [AuthenticationResult(mailFrom), AuthenticationResult(helo)] + signatures
+      + [AuthenticationResult(dmarc, reason: reason)]
+    return try? AuthenticationResultsField(authservID: host, results: results).field()
+  }
+
+  /// For the log and the message's history.
+  func fields(_ disposition: LocalPolicy.Disposition) -> [MailEvent.Field] {
+    let signatures = dkim.map { outcome in
+      let signer = outcome.signature.map { " \($0.domain)/\($0.selector)" } ?? ""
+      return outcome.result.rawValue + signer
+    }
+    let author = dmarc.decisive.map { " \($0.authorDomain)" } ?? ""
+    let asked = dmarc.result == .fail ? " \(dmarc.requested.rawValue)" : ""
+    var fields: [MailEvent.Field] = [
+      .init("spf", .text("\(mailFrom.result.rawValue) \(OriginFindings.named(mailFrom.domain))")),
+      .init("helo", .text("\(helo.result.rawValue) \(OriginFindings.named(helo.domain))")),
+      .init("dkim", .text(signatures.isEmpty ? "none" : signatures.joined(separator: ", "))),
+      .init("dmarc", .text(dmarc.result.rawValue + author + asked)),
+    ]
+    if case .quarantine(let reason) = disposition { fields.append(.init("quarantine", .text(reason))) }
+    return fields
+  }
+
+  /// Octets of a stranger's name in an event.
+  private static let maximumNamedOctets = 255
+
+  private static func named(_ domain: String) -> String { domain.cut(toOctets: maximumNamedOctets) }
+}
+
+extension Reply {
+  init(_ refusal: AuthenticationReply) {
+    self.init(refusal.code, refusal.status, lines: refusal.lines)
+  }
+
+  /// For a recipient whose domain goes by another policy than those before it.
+  static let otherPolicy = Reply(
+    452, EnhancedStatusCode(.persistentTransient, 5, 3),
+    "its domain authenticates mail otherwise than the recipients before it, send it by itself")
+  /// Where nothing could be learned of a message that has to be authenticated.
+  static let originUnknown = Reply(
+    451, EnhancedStatusCode(.persistentTransient, 4, 3),
+    "whose name the message comes in could not be checked for now, try again later")
+}

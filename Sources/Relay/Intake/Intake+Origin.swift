@@ -1,0 +1,48 @@
+import MailAuthentication
+import MailMessage
+import MailQueue
+import MailSyntax
+import SMTPGrammar
+import SMTPSessions
+
+extension Intake {
+  /// What becomes of a message for its origin's sake.
+  enum OriginJudgement {
+    case refused(Reply)
+    /// With the field for it, and what is told of it.
+    case taken(HeaderField?, [MailEvent.Field])
+  }
+
+  /// Asks for the origin of a message that is here whole, before anything of it is durable: a refusal is said in the
+  /// session, and nobody is written to.
+  func judge(
+    _ origin: OriginCheck, of message: NewMessage, _ mode: LocalPolicy.Mode, reception: Reception,
+    _ session: SessionFacts
+  ) async -> OriginJudgement {
+    guard let findings = await origin.judge(clock: clock) else {
+      let unknown = [MailEvent.Field("dmarc", .text("temperror: no look-up was answered in time"))]
+      switch mode {
+      case .monitor: return .taken(nil, unknown)
+      case .enforce: return refuse(message, .originUnknown, unknown, session)
+      }
+    }
+    let disposition = findings.disposition(mode)
+    if let record = AuthenticationRecord(
+      findings, disposition, reversePath: message.reversePath.mailbox, at: message.receivedAt)
+    {
+      reception.authentication?.ledger?.count(record)
+    }
+    let fields = findings.fields(disposition)
+    switch disposition {
+    case .accept, .quarantine: return .taken(findings.field(by: reception.hostName, disposition), fields)
+    case .reject(let refusal), .tryLater(let refusal): return refuse(message, Reply(refusal), fields, session)
+    }
+  }
+
+  private func refuse(
+    _ message: NewMessage, _ reply: Reply, _ fields: [MailEvent.Field], _ session: SessionFacts
+  ) -> OriginJudgement {
+    events.record(.unauthenticated(message, fields, reply, session))
+    return .refused(reply)
+  }
+}

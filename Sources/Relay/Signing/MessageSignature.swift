@@ -1,0 +1,45 @@
+import MailAuthentication
+import MailMessage
+import MailSyntax
+import NIOCore
+
+/// The signatures of one message on its way in: its octets go by, and none is kept.
+struct MessageSignature {
+  /// `DOMAIN/SELECTOR` of each, for the log.
+  let names: [String]
+  private var signer: DKIMSigner
+
+  /// - Parameter header: as it will leave.
+  /// - Returns: nil where none of the message's authors has a key.
+  /// - Throws: where it should be signed and can't be.
+  init?(_ header: HeaderSection, by signing: MailSigning) throws(MessageSigningFault) {
+    let signings = signing.signings(for: header)
+    guard !signings.isEmpty else { return nil }
+    names = signings.map { "\($0.domain)/\($0.selector)" }
+    signer = DKIMSigner(signings)
+    do throws(DKIMSigningFault) {
+      try signer.begin(header)
+    } catch {
+      throw MessageSigningFault(description: error.description)
+    }
+  }
+
+  mutating func append(_ body: ByteBuffer) { signer.append(body) }
+
+  /// The fields, to be put above all others (RFC 6376 §5.6).
+  consuming func finish(now: UTCInstant) throws(MessageSigningFault) -> ByteBuffer {
+    var fields = ByteBuffer()
+    do throws(DKIMKeyFileFault) {
+      for field in try signer.finish(now: now) { fields.writeImmutableBuffer(field) }
+    } catch {
+      throw MessageSigningFault(description: error.description)
+    }
+    return fields
+  }
+}
+
+/// Why a message that should be signed can't be: then it isn't taken, for unsigned it would go out more weakly than its
+/// domain says.
+public struct MessageSigningFault: Error, Hashable, Sendable, CustomStringConvertible {
+  public let description: String
+}

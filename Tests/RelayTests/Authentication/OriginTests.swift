@@ -1,0 +1,281 @@
+import DNSRecords
+import MailAuthentication
+import MailMessage
+import MailQueue
+import MailSyntax
+import NIOCore
+import QueueModel
+import SMTPSessions
+import Simulation
+import Synchronization
+import Testing
+
+@testable import Relay
+
+/// The client of all sessions is 192.0.2.1, and greets as client.example.net.
+@Suite("In whose name mail comes in", .timeLimit(.minutes(5)))
+struct OriginTests {
+  private static let zone = """
+    pass.example TXT "v=spf1 ip4:192.0.2.1 -all"
+    _dmarc.pass.example TXT "v=DMARC1; p=reject"
+    reject.example TXT "v=spf1 -all"
+    _dmarc.reject.example TXT "v=DMARC1; p=reject"
+    _dmarc.quarantine.example TXT "v=DMARC1; p=quarantine"
+    _dmarc.none.example TXT "v=DMARC1; p=none"
+    fail.example TXT "v=spf1 -all exp=why.fail.example"
+    why.fail.example TXT "%{i} is not ours"
+    softfail.example TXT "v=spf1 ~all"
+    neutral.example TXT "v=spf1 ?all"
+    broken.example TXT "v=spf1 nonsense -all"
+    late.example TXT "v=spf1 include:lost.example -all"
+    client.example.net TXT "v=spf1 ip4:192.0.2.1 -all"
+
+    """
+
+  private func stage(
+    _ mode: LocalPolicy.Mode = .enforce, zone more: String = "", failing: [String] = ["lost.example"],
+    role: ListenerRole = .relay, unchecked: [String] = [], modes: [String: LocalPolicy.Mode] = [:],
+    ledger: AuthenticationLedger? = nil
+  ) async throws -> IntakeStage {
+    let zone = try ZoneFile(Array((OriginTests.zone + more).utf8)).resolver(
+      failing: try failing.map { try DomainName($0) })
+    var settings = InboundAuthentication.Settings(mode: mode)
+    settings.uncheckedNetworks = unchecked.compactMap { IPNetwork($0) }
+    for (name, mode) in modes { settings.modes[try DomainName(name)] = mode }
+    let stage = try IntakeStage(
+      role, authentication: InboundAuthentication(settings, converter: UnchangedNames(), ledger: ledger) { zone },
+      clock: HandClock())
+    await stage.enter()
+    return stage
+  }
+
+  private func message(from author: String, _ more: String = "") -> [UInt8] {
+    Array("\(more)From: a@\(author)\r\nSubject: hello\r\n\r\nbody\r\n".utf8)
+  }
+
+  private func send(
+    _ stage: IntakeStage, _ author: String, by sender: String? = nil, _ more: String = "",
+    to: [String] = ["<bob@example.com>"]
+  ) async -> String {
+    await stage.submit(message(from: author, more), from: sender.map { "<\($0)>" } ?? "<a@\(author)>", to: to)
+  }
+
+  // MARK: The field
+
+  @Test("AR-002, AR-003, SPF-007: what was found stands above all, under our own name, in registered words")
+  func field() async throws {
+    let stage = try await stage(.monitor)
+    #expect(await send(stage, "pass.example").hasPrefix("250 "))
+    let text = try #require(try await stage.queued().first?.text)
+    #expect(text.hasPrefix("Authentication-Results: mail.example.com;"))
+    let field = try #require(text.firstRange(of: "\r\nReceived:").map { String(text[..<$0.lowerBound]) })
+    let words = field.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    #expect(
+      words == "Authentication-Results: mail.example.com; spf=pass smtp.mailfrom=pass.example; spf=pass"
+        + " smtp.helo=client.example.net; dkim=none; dmarc=pass header.from=pass.example policy.dmarc=reject")
+    #expect(stage.noted("dmarc") == ["pass pass.example"] && stage.noted("spf") == ["pass pass.example"])
+    #expect(stage.noted("helo") == ["pass client.example.net"] && stage.noted("dkim") == ["none"])
+  }
+
+  @Test("AR-001: what others wrote in our name is taken out on every port, and what they wrote in theirs stays")
+  func forged() async throws {
+    let forged =
+      "Authentication-Results: mail.example.com; dmarc=pass header.from=bank.example\r\n"
+      + "Authentication-Results: mx.example.net; spf=pass smtp.mailfrom=x.example\r\n"
+      + "authentication-results: \"MAIL.example.COM\" 1;\r\n\tdkim=pass\r\n"
+    for role in [ListenerRole.relay, .submissions] {
+      let stage = try await stage(.monitor, role: role)
+      let octets = Array((forged + IntakeTests.good).utf8)
+      #expect(await stage.submit(octets).hasPrefix("250 "))
+      let text = try #require(try await stage.queued().first?.text)
+      #expect(!text.contains("bank.example") && !text.contains("MAIL.example.COM"))
+      #expect(text.contains("Authentication-Results: mx.example.net; spf=pass smtp.mailfrom=x.example\r\n"))
+      #expect(text.hasSuffix(IntakeTests.good) || text.contains("\r\nSubject: "))
+      let accepted = stage.events.events.last { $0.kind == .accepted }
+      #expect(accepted?["forged-results"] == .number(2))
+      #expect(text.contains("Authentication-Results: mail.example.com;") == (role == .relay), "our own")
+    }
+  }
+
+  // MARK: What follows
+
+  @Test("DMARC-006, DMARC-007: p=reject is refused in the session by 550 with DMARC in it, and nothing is kept or sent")
+  func refused() async throws {
+    let stage = try await stage()
+    let said = await send(stage, "reject.example")
+    #expect(said == "550 5.7.1 Message rejected per DMARC policy for reject.example\r\n")
+    #expect(try await stage.queued().isEmpty)
+    #expect(!stage.events.kinds.contains(.accepted))
+    let event = try #require(stage.events.events.first { $0.kind == .unauthenticated })
+    #expect(event["dmarc"] == .text("fail reject.example reject") && event["from"] == .text("<a@reject.example>"))
+    #expect(event["to"] == .text("bob@example.com") && event["peer"] == .text("192.0.2.1:4711"))
+    // The session goes on.
+    #expect(await send(stage, "pass.example").hasPrefix("250 "))
+  }
+
+  @Test("DMARC-006: what a domain asks for less is taken and told, and a list's mail is not refused")
+  func taken() async throws {
+    for (author, more, mark) in [
+      ("quarantine.example", "", "quarantine"), ("none.example", "", ""), ("pass.example", "", ""),
+      ("reject.example", "List-Id: <list.example.net>\r\n", "quarantine"), ("unknown.example", "", ""),
+    ] {
+      let stage = try await stage()
+      #expect(
+        await send(stage, author, by: "b@other.example", more).hasPrefix(author == "pass.example" ? "550" : "250"))
+      guard author != "pass.example" else { continue }
+      let text = try #require(try await stage.queued().first?.text)
+      #expect(text.contains("reason=\"quarantine:") == (mark == "quarantine"), "\(author)")
+      #expect(stage.noted("quarantine").isEmpty == mark.isEmpty)
+    }
+  }
+
+  @Test("DMARC-006: to monitor is to look: the same mail is taken, and what was found is told")
+  func monitored() async throws {
+    for author in ["reject.example", "quarantine.example", "fail.example", "late.example", "broken.example"] {
+      let stage = try await stage(.monitor)
+      #expect(await send(stage, author).hasPrefix("250 "))
+      let text = try #require(try await stage.queued().first?.text)
+      #expect(text.hasPrefix("Authentication-Results:") && !text.contains("quarantine:"))
+    }
+  }
+
+  @Test(
+    "SPF-006, ESC-005: without a DMARC policy SPF's fail is 550 5.7.23 with the domain's words, temperror 451 4.4.3, and the rest nothing",
+    arguments: [
+      ("fail.example", "550 5.7.23"), ("softfail.example", "250"), ("neutral.example", "250"),
+      ("broken.example", "250"),
+      ("late.example", "451 4.4.3"), ("unknown.example", "250"),
+    ])
+  func spf(_ author: String, _ code: String) async throws {
+    let stage = try await stage()
+    let said = await send(stage, author)
+    #expect(said.split(separator: "\r\n").allSatisfy { $0.replacing("-5.", with: " 5.").hasPrefix(code) }, "\(said)")
+    if author == "fail.example" {
+      #expect(said.hasPrefix("550-5.7.23 SPF: fail.example says that 192.0.2.1 may not send in its name\r\n"))
+      #expect(said.hasSuffix("550 5.7.23 192.0.2.1 is not ours\r\n"))
+    }
+    // What a list sent on fails SPF by its nature.
+    let list = try await self.stage()
+    #expect(await send(list, author, "List-Post: <mailto:l@example.net>\r\n").hasPrefix("250 "))
+  }
+
+  private func send(_ stage: IntakeStage, _ author: String, _ more: String) async -> String {
+    await send(stage, author, by: nil, more)
+  }
+
+  @Test("SPF-001: for the null reverse path the greeting is asked about")
+  func nullPath() async throws {
+    let stage = try await stage(.monitor)
+    #expect(await stage.submit(message(from: "unknown.example"), from: "<>").hasPrefix("250 "))
+    #expect(stage.noted("spf") == ["pass client.example.net"] && stage.noted("helo") == ["pass client.example.net"])
+  }
+
+  @Test(
+    "DKIM-012: a signature that holds is enough, a broken one is as none, and for a key that can't be had one waits")
+  func signatures() async throws {
+    let key = try SigningSample.selector("s", "reject.example")
+    let record = "s._domainkey.reject.example TXT \"\(key.key.record)\"\n"
+    let unsigned = String(decoding: message(from: "reject.example"), as: UTF8.self)
+    let signing = try MailSigning(
+      store: MemoryKeyStore(try DKIMKeyring([key])), converter: UnchangedNames(), clock: HandClock(),
+      events: EventSinkless())
+    let fields = try signing.fields(for: .init(string: unsigned), now: HandClock().now)
+    let signed = String(buffer: fields) + unsigned
+
+    let good = try await stage(zone: record)
+    #expect(await good.submit(Array(signed.utf8), from: "<b@other.example>").hasPrefix("250 "))
+    let text = try #require(try await good.queued().first?.text)
+    #expect(text.contains("dkim=pass") && text.contains("header.d=reject.example") && text.contains("header.s=s"))
+    #expect(good.noted("dkim") == ["pass reject.example/s"])
+
+    let broken = try await stage(zone: record)
+    #expect(await broken.submit(Array((signed + "more\r\n").utf8), from: "<b@other.example>").hasPrefix("550 5.7.1 "))
+    let unknown = try await stage(failing: ["s._domainkey.reject.example"])
+    #expect(await unknown.submit(Array(signed.utf8), from: "<b@other.example>").hasPrefix("451 4.4.3 DMARC"))
+    let gone = try await stage()
+    #expect(await gone.submit(Array(signed.utf8), from: "<b@other.example>").hasPrefix("550 5.7.1 "))
+  }
+
+  private struct EventSinkless: EventSink { func record(_ event: MailEvent) {} }
+
+  // MARK: For whom
+
+  @Test("a message has one policy: recipients of another are asked to come by themselves, and complaints are heard")
+  func recipients() async throws {
+    let stage = try await stage(.monitor, modes: ["example.com": .enforce])
+    #expect(
+      await send(stage, "reject.example", to: ["<bob@example.com>", "<postmaster@example.com>"]).hasPrefix("452 4.5.3 ")
+    )
+    _ = await stage.say("RSET\r\n")
+    for complaint in ["<postmaster@example.com>", "<abuse@example.com>", "<postmaster>"] {
+      #expect(await send(stage, "reject.example", to: [complaint]).hasPrefix("250 "))
+    }
+    #expect(await send(stage, "reject.example").hasPrefix("550 "))
+    let mild = try await self.stage(.enforce, modes: ["EXAMPLE.com": .monitor])
+    #expect(await send(mild, "reject.example", to: ["<bob@example.com>", "<info@example.com>"]).hasPrefix("250 "))
+  }
+
+  @Test("nobody is judged who is no stranger: users, our own networks, and those the operator names")
+  func unchecked() async throws {
+    let own = try await stage(unchecked: ["192.0.2.0/24"])
+    #expect(await send(own, "reject.example").hasPrefix("250 "))
+    #expect(try await own.queued().first?.text.contains("Authentication-Results") == false)
+    let user = try await stage(role: .submissions)
+    #expect(await user.submit(Array(IntakeTests.good.utf8)).hasPrefix("250 "))
+    #expect(try await user.queued().first?.text.contains("Authentication-Results") == false)
+  }
+
+  @Test("where nothing can be looked up mail is taken that is only watched, and put off that must be judged")
+  func noResolver() async throws {
+    for (mode, code) in [(LocalPolicy.Mode.monitor, "250 2.0.0 "), (.enforce, "451 4.4.3 ")] {
+      let stage = try IntakeStage(
+        .relay,
+        authentication: InboundAuthentication(.init(mode: mode), converter: UnchangedNames()) { nil })
+      await stage.enter()
+      #expect(await send(stage, "pass.example").hasPrefix(code))
+      #expect(try await stage.queued().allSatisfy { !$0.text.contains("Authentication-Results") })
+    }
+  }
+
+  // MARK: For reports
+
+  @Test("what came in whose name is counted, refused or not, where a policy stands, and what can't be written is kept")
+  func counted() async throws {
+    let store = CountingStore()
+    let log = EventLog()
+    let ledger = AuthenticationLedger(store: store, clock: HandClock(), events: log)
+    let stage = try await stage(ledger: ledger)
+    for author in ["pass.example", "reject.example", "reject.example", "none.example", "unknown.example"] {
+      _ = await send(stage, author)
+    }
+    store.fails = true
+    await ledger.write()
+    #expect(store.counted.isEmpty && log.events.last?["what"] == .text("authentication-not-counted"))
+    store.fails = false
+    _ = await send(stage, "reject.example", "List-Id: <l.example>\r\n")
+    await ledger.write()
+    await ledger.write()
+    let told = store.counted.map { "\($0.record.authorDomain) \($0.record.disposition.rawValue) \($0.count)" }
+    #expect(
+      told == ["pass.example none 1", "reject.example reject 2", "none.example none 1", "reject.example quarantine 1"])
+    let first = try #require(store.counted.first?.record)
+    #expect(first.policyDomain == (try DomainName("pass.example")) && first.policy == "v=DMARC1; p=reject")
+    #expect(first.client == .v4(0xc000_0201) && first.isSPFAligned && !first.isDKIMAligned && first.override.isEmpty)
+    #expect(first.day == Int(HandClock().now.seconds / 86_400) && first.spf == "pass pass.example")
+    #expect(store.counted.last?.record.override.hasPrefix("mailing_list: ") == true)
+  }
+
+  private final class CountingStore: AuthenticationRecordStore {
+    private let state = Mutex<(counted: [CountedRecord], fails: Bool)>(([], false))
+    var counted: [CountedRecord] { state.withLock { $0.counted } }
+    var fails: Bool {
+      get { state.withLock { $0.fails } }
+      set { state.withLock { $0.fails = newValue } }
+    }
+    func add(_ records: [CountedRecord]) async throws(StoreFault) {
+      guard !fails else { throw .spaceLow }
+      state.withLock { $0.counted += records }
+    }
+    func authenticationRecords(of day: Int, limit: Int) async throws(StoreFault) -> [CountedRecord] { counted }
+  }
+}
