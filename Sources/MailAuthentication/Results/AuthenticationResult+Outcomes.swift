@@ -1,12 +1,15 @@
-import MailSyntax
+public import MailSyntax
 
 extension AuthenticationResult {
   /// What SPF came to for one identity (RFC 8601 §2.7.2).
-  public init(_ outcome: SPFOutcome) {
+  ///
+  /// - Parameter converter: names outside ASCII are written by their A-labels.
+  public init(_ outcome: SPFOutcome, converter: any IDNAConverter = UnchangedNames()) {
+    let domain = (try? DomainName(outcome.domain)).map { "\(converter.canonicalForm(of: $0))" } ?? outcome.domain
     let property =
       switch outcome.identity {
-      case .mailFrom: Property(.reversePath, outcome.domain)
-      case .helo: Property(.greeting, outcome.domain)
+      case .mailFrom: Property(.reversePath, domain)
+      case .helo: Property(.greeting, domain)
       }
     self.init(.spf(outcome.result), reason: outcome.problem, properties: [property])
   }

@@ -52,18 +52,19 @@ struct OriginCheck: Sendable {
       .evaluate(header, DMARCInput(spf: spf, signatures: signatures))
     return OriginFindings(
       helo: await helo, mailFrom: spf, dkim: signatures, dmarc: dmarc,
-      path: MailPath(header, isSealed: false), client: client)
+      path: MailPath(header, isSealed: false), client: client, converter: authentication.converter)
   }
 }
 
 /// What was found of a message's origin.
-struct OriginFindings: Hashable, Sendable {
+struct OriginFindings: Sendable {
   let helo: SPFOutcome
   let mailFrom: SPFOutcome
   let dkim: [DKIMOutcome]
   let dmarc: DMARCOutcome
   let path: MailPath
   let client: IPAddress
+  let converter: any IDNAConverter
 
   func disposition(_ mode: LocalPolicy.Mode) -> LocalPolicy.Disposition {
     LocalPolicy.disposition(
@@ -76,7 +77,7 @@ struct OriginFindings: Hashable, Sendable {
     let signatures =
       dkim.isEmpty ? [AuthenticationResult(.dkim(.none))] : dkim.map { AuthenticationResult($0) }
     let results =
-      [AuthenticationResult(mailFrom), AuthenticationResult(helo)] + signatures
+      [mailFrom, helo].map { AuthenticationResult($0, converter: converter) } + signatures
       + [AuthenticationResult(dmarc, reason: reason)]
     return try? AuthenticationResultsField(authservID: host, results: results).field()
   }

@@ -4,6 +4,8 @@ import DNSRecords
 import DNSTransport
 import Foundation
 import InternationalDomainNames
+import MailAuthentication
+import MailSyntax
 import Relay
 import SMTPTransport
 import SystemWorld
@@ -14,7 +16,8 @@ struct CheckCommand: AsyncParsableCommand {
     discussion: """
       First the file itself, every fault at once with line, column and what to write instead; then, when the file is \
       good, what it names: folders, users, certificates, roots, programs, and with a section dns whether the \
-      resolver validates, which asks the names of dns.probe, and of lists in inbound whether they pass their test. Nothing else is sent, and nothing changed. Run it as \
+      resolver validates, which asks the names of dns.probe, of lists in inbound whether they pass their test, and whether the records \
+      of signing keys are published and DMARC is served by them. Nothing else is sent, and nothing changed. Run it as \
       the user that will run the server, else permissions are judged for the wrong one. Exit code 66 when there is \
       no such file, 78 when the server could not start.
       """)
@@ -34,7 +37,7 @@ struct CheckCommand: AsyncParsableCommand {
       let file = try ConfigurationFile.load(path: path)
       let findings = file.warnings + SurroundingsCheck.ofThisMachine().findings(for: file)
       guard !findings.contains(where: { $0.severity == .error }) else { return findings }
-      return findings + (await validation(of: file))
+      return findings + (await validation(of: file)) + (await signing(of: file))
     } catch {
       return error.findings
     }
@@ -67,6 +70,38 @@ extension CheckCommand {
       }
     } catch {
       return [finding(.error, "\(error)", "change dns.servers or dns.trust_anchors")]
+    }
+  }
+
+  /// What the DNS lacks of the domains that are signed for. Where nothing needs a resolver and no key is there, nothing is
+  /// asked.
+  private static func signing(of file: ConfigurationFile) async -> [ConfigurationFinding] {
+    let configuration = file.configuration
+    func finding(
+      _ severity: ConfigurationFinding.Severity, _ text: String, _ remedy: String?
+    ) -> ConfigurationFinding {
+      ConfigurationFinding(
+        severity, file: file.fileName, position: file.position(of: "data"), text: text, remedy: remedy)
+    }
+    let keyring: DKIMKeyring
+    do throws(DKIMKeyStoreFault) {
+      keyring = try SigningKeyFile(dataFolder: configuration.dataFolder).load()
+    } catch {
+      return [
+        finding(.error, error.description, "restore it from a backup, or move it away to send without signatures")
+      ]
+    }
+    guard configuration.needsResolver || !keyring.selectors.isEmpty,
+      var settings = try? UnboundResolver.Settings(configuration.dns ?? Configuration.DNS())
+    else { return [] }
+    settings.bounds.lookUpTime = lookUpTime
+    guard let resolver = try? UnboundResolver(settings, converter: LibraryIDNAConverter()) else { return [] }
+    let converter = LibraryIDNAConverter()
+    let check = SigningCheck(
+      keyring: keyring, afterlife: DKIMSelector.afterlife(ofQueue: configuration.queue.giveUpAfter),
+      now: SystemClock().now, resolver: resolver)
+    return await check.findings(of: configuration.domains.map { converter.canonicalForm(of: $0.name) }).map {
+      finding(.warning, $0.text, $0.remedy)
     }
   }
 

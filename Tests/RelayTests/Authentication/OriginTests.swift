@@ -33,7 +33,8 @@ struct OriginTests {
     """
 
   private func stage(
-    _ mode: LocalPolicy.Mode = .enforce, zone more: String = "", failing: [String] = ["lost.example"],
+    _ mode: LocalPolicy.Mode = .enforce, converter: any IDNAConverter = UnchangedNames(), zone more: String = "",
+    failing: [String] = ["lost.example"],
     role: ListenerRole = .relay, unchecked: [String] = [], modes: [String: LocalPolicy.Mode] = [:],
     ledger: AuthenticationLedger? = nil
   ) async throws -> IntakeStage {
@@ -43,7 +44,7 @@ struct OriginTests {
     settings.uncheckedNetworks = unchecked.compactMap { IPNetwork($0) }
     for (name, mode) in modes { settings.modes[try DomainName(name)] = mode }
     let stage = try IntakeStage(
-      role, authentication: InboundAuthentication(settings, converter: UnchangedNames(), ledger: ledger) { zone },
+      role, authentication: InboundAuthentication(settings, converter: converter, ledger: ledger) { zone },
       clock: HandClock())
     await stage.enter()
     return stage
@@ -168,6 +169,36 @@ struct OriginTests {
     let stage = try await stage(.monitor)
     #expect(await stage.submit(message(from: "unknown.example"), from: "<>").hasPrefix("250 "))
     #expect(stage.noted("spf") == ["pass client.example.net"] && stage.noted("helo") == ["pass client.example.net"])
+  }
+
+  @Test("UTF8-009: international names are looked up by their A-labels, and a local part outside ASCII is in no macro")
+  func international() async throws {
+    let key = try SigningSample.selector("s", "xn--bcher-kva.example")
+    let unsigned = "From: j\u{f6}rg@b\u{fc}cher.example\r\nSubject: gr\u{fc}n\r\n\r\nbody\r\n"
+    let zone = """
+      s._domainkey.xn--bcher-kva.example TXT "\(key.key.record)"
+      _dmarc.xn--bcher-kva.example TXT "v=DMARC1; p=reject"
+      xn--bcher-kva.example TXT "v=spf1 exists:%{l}.who.example ip4:192.0.2.1 -all"
+
+      """
+    let signing = try MailSigning(
+      store: MemoryKeyStore(try DKIMKeyring([key])), converter: OneUmlaut(), clock: HandClock(),
+      events: EventSinkless())
+    let fields = String(buffer: try signing.fields(for: .init(string: unsigned), now: HandClock().now))
+    #expect(fields.contains("d=xn--bcher-kva.example;"))
+    for (field, reversePath, spf, dkim) in [
+      (fields, "<a@elsewhere.example>", "none elsewhere.example", "pass xn--bcher-kva.example/s"),
+      ("", "<j\u{f6}rg@b\u{fc}cher.example>", "pass b\u{fc}cher.example", "none"),
+    ] {
+      let stage = try await stage(converter: OneUmlaut(), zone: zone)
+      #expect(
+        await stage.submit(Array((field + unsigned).utf8), from: reversePath, mail: " SMTPUTF8").hasPrefix("250 "))
+      #expect(stage.noted("dmarc") == ["pass xn--bcher-kva.example"])
+      #expect(stage.noted("spf") == [spf] && stage.noted("dkim") == [dkim])
+      let text = try #require(try await stage.queued().first?.text)
+      let written = try #require(text.firstRange(of: "\r\nReceived:").map { text[..<$0.lowerBound] })
+      #expect(written.utf8.allSatisfy { $0 < 0x80 } && !written.contains("?"), "what we write is ASCII, by A-labels")
+    }
   }
 
   @Test(
