@@ -5,6 +5,8 @@ struct ZoneFileScanner {
   struct Word: Hashable {
     /// Without its quotes, and with escapes undone.
     let octets: [UInt8]
+    /// It had quotes or an escape: no character of it means anything but itself.
+    let isLiteral: Bool
     var text: String { String(decoding: octets, as: UTF8.self) }
   }
 
@@ -53,6 +55,8 @@ struct ZoneFileScanner {
         }
         isOpen.toggle()
         position += 1
+      // Nothing but spaces, tabs and line ends parts words.
+      case 0..<0x20: throw ZoneFileFault(line, "a control character: in a string it is written \\DDD")
       case _: words.append(try word())
       }
     }
@@ -64,12 +68,13 @@ struct ZoneFileScanner {
     let isQuoted = octets[position] == UInt8(ascii: "\"")
     if isQuoted { position += 1 }
     var word: [UInt8] = []
+    var isLiteral = isQuoted
     while position < octets.count {
       let octet = octets[position]
       if isQuoted {
         if octet == UInt8(ascii: "\"") {
           position += 1
-          return Word(octets: word)
+          return Word(octets: word, isLiteral: isLiteral)
         }
         guard octet != UInt8(ascii: "\n") else { throw ZoneFileFault(line, "a string that nothing closes") }
       } else if octet <= 0x20 || octet == UInt8(ascii: ";") || octet == UInt8(ascii: "(") || octet == UInt8(ascii: ")")
@@ -77,10 +82,15 @@ struct ZoneFileScanner {
         break
       }
       position += 1
-      word.append(octet == UInt8(ascii: "\\") ? try escaped() : octet)
+      if octet == UInt8(ascii: "\\") {
+        isLiteral = true
+        word.append(try escaped())
+      } else {
+        word.append(octet)
+      }
     }
     guard !isQuoted else { throw ZoneFileFault(line, "a string that nothing closes") }
-    return Word(octets: word)
+    return Word(octets: word, isLiteral: isLiteral)
   }
 
   /// Behind a backslash: three digits are an octet's number, anything else is itself.

@@ -20,7 +20,8 @@ struct ZoneFileTests {
       ("$ORIGIN example.org.\n@ TXT a", "a"), ("$ORIGIN org\nexample TXT a ; why", "a"),
       ("example.org TXT \"a;b\" \"c d\"", "a;bc d"), ("example.org TXT ( \"a\"\n  \"b\" ; more\n )", "ab"),
       ("example.org TXT \"\\\"\\065\\\\\"", "\"A\\"), ("example.org TXT a\n TXT b", "a|b"),
-      ("example.org TXT \"\"", ""),
+      ("example.org TXT \"\"", ""), ("\\$x A 192.0.2.1\nexample.org TXT a", "a"),
+      ("$ORIGIN example.org.\n\\@ TXT b\n@ TXT a", "a"), ("$ORIGIN org.\nexample TXT a\n\"@\" TXT b", "a"),
       ("$TTL 300\r\nexample.org TXT a\r\n", "a"), ("alias.org TXT x\nexample.org CNAME alias.org", "x"),
     ])
   func grammar(_ zone: String, _ expected: String) async throws {
@@ -34,11 +35,17 @@ struct ZoneFileTests {
       ("a.org MX 70000 mail", 1), ("a.org", 1), (" TXT a", 1), ("a.org TXT \"a\nb\"", 1), ("a.org TXT ( a", 1),
       ("a.org TXT a )", 1), ("a.org TXT (( a ))", 1), ("$INCLUDE x", 1), ("$ORIGIN", 1), ("a..org TXT a", 1),
       ("a.org TXT \\30", 1), ("a.org TXT \\999", 1), ("a.org !! x", 1), ("a.org CNAME", 1),
-      ("a.org TXT " + String(repeating: "x", count: 256), 1),
+      ("a.org TXT " + String(repeating: "x", count: 256), 1), ("a.org TXT a\n\u{1f}", 2), ("a.org TXT a\u{7}b", 1),
     ])
   func faults(_ zone: String, _ line: Int) {
     let fault = #expect(throws: ZoneFileFault.self, "\(zone)") { try ZoneFile(Array(zone.utf8)) }
     #expect(fault?.line == line)
+  }
+
+  @Test("a fault is one line, whatever escapes make of a name", arguments: ["a\\010b A x", "a A\\027 x", "$\u{7f}x"])
+  func words(_ zone: String) throws {
+    let fault = try #require(throws: ZoneFileFault.self) { try ZoneFile(Array(zone.utf8)) }
+    #expect(fault.description.unicodeScalars.allSatisfy { $0.value >= 0x20 && !(0x7f..<0xa0).contains($0.value) })
   }
 
   @Test("each type is answered, and behind a CNAME under the name that it leads to")
