@@ -35,9 +35,11 @@ extension DKIMCanonicalization {
     // Unfolding takes the CRLF away and leaves the white space behind it, which then is one space like any other.
     var hasSpace = false
     var hasText = false
-    for octet in rest.dropFirst() {
+    var value = rest.dropFirst()
+    while let octet = value.popFirst() {
       switch octet {
-      case 0x0d, 0x0a: continue
+      // A CR or LF alone folds nothing: it is text, and whoever puts one in changes what was signed.
+      case 0x0d where value.first == 0x0a: value.removeFirst()
       case 0x20, 0x09: hasSpace = true
       case _:
         if hasSpace, hasText { text.append(0x20) }

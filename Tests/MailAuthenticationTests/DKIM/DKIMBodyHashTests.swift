@@ -134,6 +134,8 @@ struct DKIMBodyHashTests {
     arguments: [
       ("A: X\r\n", "a:X\r\n"), ("B : Y\t\r\n\tZ  \r\n", "b:Y Z\r\n"), ("Subject:\r\n  a\r\n  b\r\n", "subject:a b\r\n"),
       ("X:\r\n", "x:\r\n"), ("X:  \r\n", "x:\r\n"), ("X: a:b", "x:a:b\r\n"), ("X: \u{e9}\r\n", "x:\u{e9}\r\n"),
+      // A CR or LF alone is text, and no fold.
+      ("X: a\rb\r\n", "x:a\rb\r\n"), ("X: a\nb\r\n", "x:a\nb\r\n"), ("X: a\r\r\n b\r\n", "x:a\r b\r\n"),
     ])
   func fields(_ raw: String, _ relaxed: String) {
     #expect(DKIMCanonicalization.relaxed.field(Array(raw.utf8)) == Array(relaxed.utf8))

@@ -93,6 +93,7 @@ struct DKIMVectorTests {
       ("Is dinner ready?", "Is dinner ready!"), ("We lost", "We won"), ("Joe SixPack", "Joe  Six Pack"),
       ("Date: Fri, 11", "Date: Sat, 12"), ("t=1528637909", "t=1528637908"), ("Joe.\n", "Joe.\nP.S."),
       ("From: Joe", "From: Jim <jim@football.example.com>\nFrom: Joe"), ("Subject: Is", "Subject: Buy\nSubject: Is"),
+      ("Is dinner", "Is\r dinner"),
     ])
   func changes(_ from: String, _ to: String) async throws {
     let text = DKIMVectorTests.game.replacing(from, with: to)
