@@ -51,7 +51,8 @@ public struct DKIMSigner: Sendable {
 
   public init(_ signings: [DKIMSigning]) { self.signings = signings }
 
-  /// - Throws: where there isn't exactly one From field: such a message is nobody's (RFC 5322 §3.6).
+  /// - Throws: where there isn't exactly one From field: such a message is nobody's (RFC 5322 §3.6); and where there are
+  ///   more fields to sign than `DKIMSignature.maximumFieldNames`.
   public mutating func begin(_ header: HeaderSection) throws(DKIMSigningFault) {
     guard header.count(of: "from") == 1 else {
       throw DKIMSigningFault(
@@ -61,6 +62,10 @@ public struct DKIMSigner: Sendable {
     names =
       DKIMSigner.sealedFields.flatMap { Array(repeating: $0, count: header.count(of: $0) + 1) }
       + DKIMSigner.otherFields.flatMap { Array(repeating: $0, count: header.count(of: $0)) }
+    // Nobody would look for more of them, we ourselves included.
+    guard names.count <= DKIMSignature.maximumFieldNames else {
+      throw DKIMSigningFault("more than \(DKIMSignature.maximumFieldNames) fields would have to be signed")
+    }
     for signing in signings where !bodies.contains(where: { $0.canonicalization == signing.bodyCanonicalization }) {
       bodies.append((signing.bodyCanonicalization, DKIMBodyHash(signing.bodyCanonicalization)))
     }

@@ -195,6 +195,19 @@ struct DKIMSigningTests {
     #expect(throws: DKIMSigningFault.self) { try message.signed(signings) }
   }
 
+  @Test("what nobody would verify is not signed: more fields than a signature may name")
+  func fieldBound() async throws {
+    let key = try SampleKey.of(.ed25519)
+    func message(_ count: Int) -> SampleMessage {
+      SampleMessage(header: "From: a@example.org\r\n" + String(repeating: "Cc:\r\n", count: count), body: "")
+    }
+    // One more than there is of each of the ten, and From.
+    let most = DKIMSignature.maximumFieldNames - DKIMSigner.sealedFields.count - 1
+    let signed = try message(most - 1).signed([try key.signing])
+    #expect(try await signed.outcomes(key.zone).map(\.result) == [.pass])
+    #expect(throws: DKIMSigningFault.self) { try message(most + 1).signed([try key.signing]) }
+  }
+
   @Test("a message without signatures has no outcome")
   func unsigned() async throws {
     #expect(try await letter.outcomes("").isEmpty)
