@@ -26,8 +26,8 @@ struct TagList: Hashable, Sendable {
       case .tooLong: "it is longer than \(TagList.maximumOctets) octets"
       case .tooManyTags: "it has more than \(TagList.maximumTags) tags"
       case .notText: "it has octets that are no UTF-8"
-      case .notATag(let text): "\"\(text)\" is no name=value"
-      case .duplicate(let name): "\(name)= stands twice"
+      case .notATag(let text): "\(FieldText.shown(text)) is no name=value"
+      case .duplicate(let name): "\(name.cut(toOctets: FieldText.maximumShownOctets))= stands twice"
       }
     }
   }
@@ -60,7 +60,7 @@ struct TagList: Hashable, Sendable {
     guard let text = String(validating: octets[range], as: UTF8.self) else { throw .notText }
     guard let equals = octets[range].firstIndex(of: UInt8(ascii: "=")),
       let name = trimmed(octets[range.lowerBound..<equals]), isName(name)
-    else { throw .notATag(String(text.prefix(40))) }
+    else { throw .notATag(text.cut(toOctets: 40)) }
     let value = trimmed(octets[(equals + 1)..<range.upperBound]) ?? []
     return Tag(
       name: String(decoding: name, as: UTF8.self), value: String(decoding: value, as: UTF8.self),

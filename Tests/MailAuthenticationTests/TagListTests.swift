@@ -34,6 +34,17 @@ struct TagListTests {
     #expect(throws: TagList.Fault.tooLong) { try TagList(repeatElement(0x20, count: TagList.maximumOctets + 1)) }
   }
 
+  @Test(
+    "a fault is one short line, whatever the list is made of",
+    arguments: ["a\r\nX: y", "\u{1b}[2J", "a\u{85}b", "a\u{2028}b", String(repeating: "e\u{301}", count: 9_000)])
+  func words(_ text: String) throws {
+    let name = String(repeating: "n", count: 9_000)
+    for list in [text, "\(name)=;\(name)="] {
+      let fault = try #require(throws: TagList.Fault.self) { try TagList(list.utf8) }
+      #expect("\(fault)" == FieldText.sanitised("\(fault)", allowsUTF8: true) && "\(fault)".utf8.count < 200)
+    }
+  }
+
   @Test("a value's place is that of its octets, white space included")
   func places() throws {
     let text = Array("a=1; b =  xy ; c=3".utf8)

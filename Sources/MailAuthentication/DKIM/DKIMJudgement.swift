@@ -14,7 +14,8 @@ enum KeyFinding: Sendable {
     switch await resolver.texts(of: name) {
     case .none: return .unusable("\(name) has no TXT record")
     case .noSuchName: return .unusable("\(name) does not exist")
-    case .failed(let reason), .bogus(let reason): return .failed("\(name): \(reason)")
+    case .failed(let reason), .bogus(let reason):
+      return .failed("\(name): \(FieldText.sanitised(reason, allowsUTF8: true))")
     case .records(let found):
       guard found.records.count > 1 else { return one(found.records[0], name) }
       // RFC 6376 §3.6.2.2 leaves open what several records mean: they count where only one of them is a key.

@@ -97,18 +97,18 @@ public struct SPFMacroString: Hashable, Sendable, CustomStringConvertible {
   ) throws(SPFRecordFault) -> Macro {
     guard let first = text.first, let letter = Letter(rawValue: Character(first.lowercased())),
       place == .explanation || !letter.isForExplanations
-    else { throw SPFRecord.fault(term, "%{\(text)} stands for nothing here") }
+    else { throw SPFRecord.fault(term, "\(FieldText.shown("%{\(text)}")) stands for nothing here") }
     var rest = text.dropFirst()
     let digits = rest.prefix { $0.isASCII && $0.isNumber }
     rest = rest.dropFirst(digits.count)
     // RFC 7208 §7.1: not zero. More labels than a name can have mean all of them.
     let labels = digits.isEmpty ? nil : Int(digits) ?? DomainName.maximumOctets
-    guard labels != 0 else { throw SPFRecord.fault(term, "%{\(text)} keeps no label") }
+    guard labels != 0 else { throw SPFRecord.fault(term, "\(FieldText.shown("%{\(text)}")) keeps no label") }
     let isReversed = rest.first == "r" || rest.first == "R"
     if isReversed { rest = rest.dropFirst() }
     let known = Array(".-+,/_=".utf8)
     guard rest.utf8.allSatisfy({ known.contains($0) }) else {
-      throw SPFRecord.fault(term, "%{\(text)} has a delimiter that is none")
+      throw SPFRecord.fault(term, "\(FieldText.shown("%{\(text)}")) has a delimiter that is none")
     }
     return Macro(
       letter: letter, isEscaped: first.isUppercase, labels: labels, isReversed: isReversed,

@@ -132,6 +132,6 @@ extension SPFRecord {
   }
 
   static func fault(_ term: String, _ words: String) -> SPFRecordFault {
-    SPFRecordFault("\"\(term.cut(toOctets: 60))\": \(words)")
+    SPFRecordFault("\(FieldText.shown(term.cut(toOctets: 60))): \(words)")
   }
 }

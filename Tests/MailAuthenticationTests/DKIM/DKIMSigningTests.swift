@@ -208,6 +208,19 @@ struct DKIMSigningTests {
     #expect(throws: DKIMSigningFault.self) { try message(most + 1).signed([try key.signing]) }
   }
 
+  @Test("a resolver's words end no line")
+  func reasons() async throws {
+    var zone = ZoneResolver()
+    zone.set(
+      DNSAnswer<[UInt8]>.bogus(reason: "bad\r\nsignature"), for: try DomainName("e1._domainkey.example.org"))
+    var verifier = DKIMVerifier(converter: UnchangedNames())
+    verifier.begin(try letter.signed([try SampleKey.of(.ed25519).signing]).section())
+    verifier.append(ByteBuffer(string: letter.body))
+    let outcome = try #require(await verifier.finish(resolver: zone, now: UTCInstant(seconds: 1_600_000_000)).first)
+    #expect(outcome.result == .temperror && outcome.reason.hasSuffix("bad??signature"))
+    #expect(outcome.steps.last?.text.contains("bad??signature") == true)
+  }
+
   @Test("a message without signatures has no outcome")
   func unsigned() async throws {
     #expect(try await letter.outcomes("").isEmpty)

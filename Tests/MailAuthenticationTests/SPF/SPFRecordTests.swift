@@ -60,6 +60,17 @@ struct SPFRecordTests {
     #expect((fault?.description.utf8.count ?? 0) < 200)
   }
 
+  @Test(
+    "a fault is one short line, whatever the record is made of",
+    arguments: ["a:\u{1}\r\nx.org", "\u{1b}[2J", "a:%{\u{7}}.org", "a:%{d1\u{8}}.org", "a:%{d0\t}.org", "a\u{7f}"])
+  func words(_ term: String) throws {
+    let long = "a:%{d\(String(repeating: "x", count: 9_000))}"
+    for term in [term, long, "a:%{\(long)}"] {
+      let fault = try #require(throws: SPFRecordFault.self) { try SPFRecord("v=spf1 \(term)".utf8) }
+      #expect("\(fault)" == FieldText.sanitised("\(fault)", allowsUTF8: true) && "\(fault)".utf8.count < 300)
+    }
+  }
+
   @Test("no record is longer than its bounds")
   func bounds() {
     let many = "v=spf1" + String(repeating: " a", count: SPFRecord.maximumTerms + 1)
