@@ -5,6 +5,7 @@
 #   make check      what a change must pass before it is committed: format, import rules, tests, clean diff
 #   make build      the release binary: .build/release/martlet
 #   make bench      speed beside Postfix and the transport policy's cost, written to Documentation/Performance.md
+#   make fuzz       the parsers of mail authentication under libFuzzer, each until it finds nothing new for ten minutes
 #   make test-long  the long lane: power cuts, thousands of idle connections, queues of a million
 #   make fmt        formats the sources in place
 #   make clean      removes everything built or unpacked
@@ -27,7 +28,7 @@ LOG := .build/test-log
 # a time limit meets it.
 WIDTH := 8
 
-.PHONY: help run test check build bench test-long fmt lint clean build-packages test-packages units simulation peers conformance
+.PHONY: help run test check build bench fuzz test-long fmt lint clean build-packages test-packages units simulation peers conformance
 
 help:
 	@sed -n 's/^#   \(make .*\)/\1/p' Makefile
@@ -76,6 +77,9 @@ bench: build
 	Scripts/system-packages bench
 	Benchmarks/run.py --martlet .build/release/martlet
 	Benchmarks/policy_cost.py --martlet .build/release/martlet
+
+fuzz: build-packages
+	Tests/Fuzz/run
 
 test-long: build-packages test-packages
 	$(SWIFT) build --build-tests
