@@ -78,7 +78,10 @@ private struct AddressParser {
     }
     if take("<") {
       // RFC 5322 §4.1: an obsolete phrase has dots, which belong to the word before: `John Q. Public`.
-      let name = words.reduce("") { $0 + ($0.isEmpty || $1.kind == .special(UInt8(ascii: ".")) ? "" : " ") + $1.text }
+      let name = words.reduce(into: "") { name, word in
+        if !name.isEmpty, word.kind != .special(UInt8(ascii: ".")) { name += " " }
+        name += word.text
+      }
       try readAngle(displayName: words.isEmpty ? nil : name)
       return false
     }

@@ -93,6 +93,14 @@ import Testing
     #expect(throws: FieldSyntaxError.tooManyMailboxes) { try AddressList.parse(thousand + ",a@b.example") }
   }
 
+  @Test("a phrase of very many words is read in time linear to their number", .timeLimit(.minutes(1)))
+  func longPhrase() throws {
+    let count = 1_500_000
+    let list = try AddressList.parse(String(repeating: "a ", count: count) + "b.c <a@example.org>")
+    #expect(list.entries.first?.displayName?.utf8.count == 2 * count + 4)
+    #expect(list.entries.first?.displayName?.hasSuffix("a a b. c") == true)
+  }
+
   @Test("sixteen nested comments are read")
   func readsNestedComments() throws {
     let value = String(repeating: "(", count: 16) + String(repeating: ")", count: 16) + "a@b.example"
