@@ -95,6 +95,8 @@ private func fieldAsRead(_ field: HeaderField) -> [UInt8] {
     fatalError("a field of ours is one field: \(String(decoding: octets, as: UTF8.self).debugDescription)")
   }
   for line in octets.split(separator: 0x0a) { require(line.count <= 999, "no line is longer than 998 octets") }
+  let hasEncodedWord = zip(octets, octets.dropFirst()).contains { $0 == UInt8(ascii: "=") && $1 == UInt8(ascii: "?") }
+  require(!hasEncodedWord, "no encoded word begins in a field of ours")
   return header.unfoldedValue(of: first)
 }
 
