@@ -39,6 +39,7 @@ import policy_corpus  # noqa: F401
 import spf_suite  # noqa: F401
 import signatures  # noqa: F401
 import authentication  # noqa: F401
+import filters  # noqa: F401
 import callers  # noqa: F401
 import durability  # noqa: F401
 import crowds  # noqa: F401
