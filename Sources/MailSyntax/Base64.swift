@@ -4,20 +4,28 @@
 /// unused trailing bits are zero, so each value has exactly one spelling.
 public enum Base64 {
   public static func encode(_ octets: some Collection<UInt8>) -> [UInt8] {
-    var text: [UInt8] = []
-    text.reserveCapacity((octets.count + 2) / 3 * 4)
-    var rest = octets[...]
-    while !rest.isEmpty {
-      let group = rest.prefix(3)
-      rest = rest.dropFirst(3)
-      var bits = group.reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-      let missing = 3 - group.count
-      bits <<= UInt32(missing * 8)
-      for position in 0..<4 {
-        text.append(position < 4 - missing ? alphabet[Int(bits >> UInt32(18 - position * 6) & 63)] : padding)
+    // Octets that lie side by side are gone through without a call for each.
+    octets.withContiguousStorageIfAvailable(encode(contiguous:))
+      ?? Array(octets).withUnsafeBufferPointer(encode(contiguous:))
+  }
+
+  private static func encode(contiguous octets: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+    Array(unsafeUninitializedCapacity: (octets.count + 2) / 3 * 4) { text, count in
+      alphabet.withUnsafeBufferPointer { alphabet in
+        var start = 0
+        while start < octets.count {
+          let present = min(3, octets.count - start)
+          var bits = UInt32(octets[start]) << 16
+          if present > 1 { bits |= UInt32(octets[start + 1]) << 8 }
+          if present > 2 { bits |= UInt32(octets[start + 2]) }
+          for position in 0..<4 {
+            text[count] = position <= present ? alphabet[Int(bits >> UInt32(18 - position * 6) & 63)] : padding
+            count += 1
+          }
+          start += 3
+        }
       }
     }
-    return text
   }
 
   public static func text(_ octets: some Collection<UInt8>) -> String {

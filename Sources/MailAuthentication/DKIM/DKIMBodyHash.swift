@@ -121,33 +121,46 @@ private struct WhiteSpaceReduction {
   private enum Pending { case nothing, space, spaceAndCarriageReturn }
 
   mutating func append(_ bytes: UnsafeRawBufferPointer, to output: inout CanonicalOutput) {
-    var start = resume(bytes, &output)
-    var position = start
+    let start = resume(bytes, &output)
+    withUnsafeTemporaryAllocation(byteCount: Gathering.octets, alignment: 1) { memory in
+      var gathering = Gathering(memory: memory)
+      reduce(bytes, from: start, &gathering, &output)
+      gathering.flush(&output)
+    }
+  }
+
+  private mutating func reduce(
+    _ bytes: UnsafeRawBufferPointer, from first: Int, _ gathering: inout Gathering, _ output: inout CanonicalOutput
+  ) {
+    var start = first
+    var position = first
     while let place = WhiteSpaceReduction.firstIrregular(bytes, from: position) {
       var end = place
       while end < bytes.count, isWhite(bytes[end]) { end += 1 }
       guard end < bytes.count else {
-        write(bytes, start..<place, &output)
+        gathering.take(bytes, start..<place, &output)
         pending = .space
         return
       }
+      var isLineEnd = false
       if bytes[end] == 0x0d {
         guard end + 1 < bytes.count else {
-          write(bytes, start..<place, &output)
+          gathering.take(bytes, start..<place, &output)
           pending = .spaceAndCarriageReturn
           return
         }
-        if bytes[end + 1] == 0x0a {
-          write(bytes, start..<place, &output)
-          (start, position) = (end, end)
-          continue
-        }
+        isLineEnd = bytes[end + 1] == 0x0a
       }
-      write(bytes, start..<place, &output)
-      WhiteSpaceReduction.space.withUnsafeBytes { output.write($0) }
+      if isLineEnd || bytes[place] != 0x20 {
+        gathering.take(bytes, start..<place, &output)
+        if !isLineEnd { gathering.takeSpace(&output) }
+      } else {
+        // The first of the white space is the one that stays.
+        gathering.take(bytes, start..<place + 1, &output)
+      }
       (start, position) = (end, end)
     }
-    write(bytes, start..<bytes.count, &output)
+    gathering.take(bytes, start..<bytes.count, &output)
   }
 
   mutating func finish(_ output: inout CanonicalOutput) {
@@ -185,16 +198,13 @@ private struct WhiteSpaceReduction {
     }
   }
 
-  private func write(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, _ output: inout CanonicalOutput) {
-    if !range.isEmpty { output.write(UnsafeRawBufferPointer(rebasing: bytes[range])) }
-  }
-
   private static let space: [UInt8] = [0x20]
   private static let carriageReturn: [UInt8] = [0x0d]
   private static let spaceAndReturn: [UInt8] = [0x20, 0x0d]
 
   /// The first white space that is no single space between two characters: a tab, two in a row, one in front of a CR, or
-  /// one at the end of the chunk. Prose has few of them, so that sixteen octets are looked at in one go.
+  /// one at the end of the chunk. Sixteen octets are looked at in one go.
+  @inline(__always)
   private static func firstIrregular(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
     var position = start
     let (tab, blank, carriageReturn) = (
@@ -202,10 +212,20 @@ private struct WhiteSpaceReduction {
     )
     while position + 17 <= bytes.count {
       let these = bytes.loadUnaligned(fromByteOffset: position, as: SIMD16<UInt8>.self)
+      let white = (these .== tab) .| (these .== blank)
+      // An attachment has none for long.
+      guard any(white) else {
+        position += 16
+        continue
+      }
       let next = bytes.loadUnaligned(fromByteOffset: position + 1, as: SIMD16<UInt8>.self)
       let bad = (next .== blank) .| (next .== tab) .| (next .== carriageReturn)
-      let irregular = (these .== tab) .| ((these .== blank) .& bad)
-      if any(irregular) { break }
+      let irregular = (these .== tab) .| (white .& bad)
+      // One octet of eight set bits for each that is irregular, the first the lowest.
+      let marks = unsafeBitCast(
+        SIMD16<UInt8>(repeating: 0).replacing(with: 0xff, where: irregular), to: SIMD2<UInt64>.self)
+      if marks[0] != 0 { return position + marks[0].littleEndian.trailingZeroBitCount / 8 }
+      if marks[1] != 0 { return position + 8 + marks[1].littleEndian.trailingZeroBitCount / 8 }
       position += 16
     }
     while position < bytes.count {
@@ -219,6 +239,39 @@ private struct WhiteSpaceReduction {
       position += 1
     }
     return nil
+  }
+}
+
+/// Puts short runs together, for a hash takes many of them slower than it takes their copy; long ones go through as they
+/// lie.
+private struct Gathering {
+  static let octets = 8 << 10
+  private static let longRun = 1 << 10
+
+  private let memory: UnsafeMutableRawBufferPointer
+  private var count = 0
+
+  init(memory: UnsafeMutableRawBufferPointer) { self.memory = memory }
+
+  @inline(__always)
+  mutating func take(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>, _ output: inout CanonicalOutput) {
+    guard !range.isEmpty else { return }
+    let run = UnsafeRawBufferPointer(rebasing: bytes[range])
+    if run.count >= Gathering.longRun || run.count > memory.count - count { flush(&output) }
+    guard run.count < Gathering.longRun else { return output.write(run) }
+    UnsafeMutableRawBufferPointer(rebasing: memory[count...]).copyMemory(from: run)
+    count += run.count
+  }
+
+  mutating func takeSpace(_ output: inout CanonicalOutput) {
+    if count == memory.count { flush(&output) }
+    memory[count] = 0x20
+    count += 1
+  }
+
+  mutating func flush(_ output: inout CanonicalOutput) {
+    output.write(UnsafeRawBufferPointer(rebasing: memory.prefix(count)))
+    count = 0
   }
 }
 

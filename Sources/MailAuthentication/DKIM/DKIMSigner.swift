@@ -45,8 +45,8 @@ public struct DKIMSigner: Sendable {
   ]
 
   private let signings: [DKIMSigning]
-  private var header: SignedFields?
-  private var names: [String] = []
+  private var header: HeaderSection?
+  private var order: SigningOrder?
   private var bodies: [(canonicalization: DKIMCanonicalization, hash: DKIMBodyHash)] = []
 
   public init(_ signings: [DKIMSigning]) { self.signings = signings }
@@ -58,14 +58,13 @@ public struct DKIMSigner: Sendable {
       throw DKIMSigningFault(
         "a message is signed for its author, and has one From field, not \(header.count(of: "from"))")
     }
-    self.header = SignedFields(header)
-    names =
-      DKIMSigner.sealedFields.flatMap { Array(repeating: $0, count: header.count(of: $0) + 1) }
-      + DKIMSigner.otherFields.flatMap { Array(repeating: $0, count: header.count(of: $0)) }
+    let order = SigningOrder(header)
     // Nobody would look for more of them, we ourselves included.
-    guard names.count <= DKIMSignature.maximumFieldNames else {
+    guard order.names.count <= DKIMSignature.maximumFieldNames else {
       throw DKIMSigningFault("more than \(DKIMSignature.maximumFieldNames) fields would have to be signed")
     }
+    self.header = header
+    self.order = order
     for signing in signings where !bodies.contains(where: { $0.canonicalization == signing.bodyCanonicalization }) {
       bodies.append((signing.bodyCanonicalization, DKIMBodyHash(signing.bodyCanonicalization)))
     }
@@ -77,28 +76,36 @@ public struct DKIMSigner: Sendable {
 
   /// - Returns: the fields, each with its CRLF, in the order of the signings: they go above all others (RFC 6376 §5.6).
   public consuming func finish(now: UTCInstant) throws(DKIMKeyFileFault) -> [ByteBuffer] {
-    guard let header else { return [] }
+    guard let header, let order else { return [] }
     let digests = bodies.map { ($0.canonicalization, $0.hash.finish().digest) }
+    var texts: [(canonicalization: DKIMCanonicalization, octets: [UInt8])] = []
     var fields: [ByteBuffer] = []
     for signing in signings {
       guard let digest = digests.first(where: { $0.0 == signing.bodyCanonicalization })?.1 else { continue }
-      let unsigned = signing.field(names, bodyHash: digest, now: now)
-      let hash = header.digest(of: names, signing.headerCanonicalization, last: Array(unsigned.utf8))
+      let way = signing.headerCanonicalization
+      let known = texts.first { $0.canonicalization == way }?.octets
+      let text = known ?? header.text(at: order.places, way)
+      if known == nil { texts.append((way, text)) }
+      var unsigned = FoldedTags()
+      signing.write(to: &unsigned, order.names, bodyHash: digest, now: now)
+      let hash = SignedFields.digest(text, way, last: unsigned.octets)
       var field = ByteBuffer()
-      field.writeString(unsigned + DKIMSigner.folded(Base64.text(try signing.key.signature(for: hash))) + "\r\n")
+      field.writeBytes(unsigned.octets)
+      field.writeBytes(DKIMSigner.folded(Base64.encode(try signing.key.signature(for: hash))))
+      field.writeBytes([0x0d, 0x0a])
       fields.append(field)
     }
     return fields
   }
 
-  static let columns = 76
-
-  /// Cut into lines that begin with a space each, where white space counts for nothing.
-  static func folded(_ text: String) -> String {
-    var (lines, rest) = ("", text[...])
-    while !rest.isEmpty {
-      lines += "\r\n  " + rest.prefix(columns - 2)
-      rest = rest.dropFirst(columns - 2)
+  /// Cut into lines that begin with white space each, which counts for nothing.
+  private static func folded(_ text: [UInt8]) -> [UInt8] {
+    var (lines, start) = ([UInt8](), 0)
+    while start < text.count {
+      let end = min(text.count, start + FoldedTags.columns - 2)
+      lines += [0x0d, 0x0a, 0x20, 0x20]
+      lines += text[start..<end]
+      start = end
     }
     return lines
   }
@@ -106,40 +113,67 @@ public struct DKIMSigner: Sendable {
 
 extension DKIMSigning {
   /// The field with an empty `b=`, which stands last: what is put behind it takes nothing away from what was signed.
-  fileprivate func field(_ names: [String], bodyHash: [UInt8], now: UTCInstant) -> String {
-    var tags = [
-      "v=1", "a=\(key.algorithm.rawValue)",
-      "c=\(headerCanonicalization.rawValue)/\(bodyCanonicalization.rawValue)", "d=\(domain)", "s=\(selector)",
-      "t=\(now.seconds)",
-    ]
-    if let lifetime { tags.append("x=\((now + lifetime).seconds)") }
-    tags.append("bh=\(Base64.text(bodyHash))")
-    var field = "DKIM-Signature:"
-    var column = field.utf8.count
-    func put(_ word: String) {
-      // RFC 5322 §2.1.1: a fold in front of a word that would pass the margin.
-      if column + 1 + word.utf8.count > DKIMSigner.columns {
-        field += "\r\n "
-        column = 1
-      } else {
-        field += " "
-        column += 1
-      }
-      field += word
-      column += word.utf8.count
-    }
-    for tag in tags { put(tag + ";") }
-    put("h=" + names[0])
+  fileprivate func write(to field: inout FoldedTags, _ names: [String], bodyHash: [UInt8], now: UTCInstant) {
+    field.put("v=1")
+    field.put("a=", key.algorithm.rawValue)
+    field.put("c=", "\(headerCanonicalization.rawValue)/\(bodyCanonicalization.rawValue)")
+    field.put("d=", domain.description)
+    field.put("s=", selector.description)
+    field.put("t=", String(now.seconds))
+    if let lifetime { field.put("x=", String((now + lifetime).seconds)) }
+    field.put("bh=", Base64.text(bodyHash))
+    field.put(names: names)
+  }
+}
+
+/// A DKIM-Signature field in the making: tags with folds between them where a line would pass the margin (RFC 5322 §2.1.1).
+private struct FoldedTags {
+  static let columns = 76
+
+  private(set) var octets = Array("DKIM-Signature:".utf8)
+  private var column: Int
+
+  init() {
+    column = octets.count
+    octets.reserveCapacity(1_024)
+  }
+
+  mutating func put(_ name: StaticString, _ value: String = "") {
+    put(begin: name.utf8CodeUnitCount + value.utf8.count + 1)
+    octets += UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+    octets += value.utf8
+    octets.append(UInt8(ascii: ";"))
+  }
+
+  /// `h=`, and `b=` behind it.
+  mutating func put(names: [String]) {
+    put(begin: 2 + names[0].utf8.count)
+    octets += "h=".utf8
+    octets += names[0].utf8
     for name in names.dropFirst() {
+      let count = name.utf8.count
       // A colon belongs to the name behind it, so that no line begins with nothing but it.
-      if column + 1 + name.utf8.count > DKIMSigner.columns {
-        field += ":\r\n  " + name
-        column = 2 + name.utf8.count
+      if column + 1 + count > FoldedTags.columns {
+        octets += ":\r\n  ".utf8
+        column = 2 + count
       } else {
-        field += ":" + name
-        column += 1 + name.utf8.count
+        octets.append(UInt8(ascii: ":"))
+        column += 1 + count
       }
+      octets += name.utf8
     }
-    return field + ";\r\n b="
+    octets += ";\r\n b=".utf8
+  }
+
+  /// White space in front of a word of so many octets.
+  private mutating func put(begin count: Int) {
+    if column + 1 + count > FoldedTags.columns {
+      octets += [0x0d, 0x0a, 0x20]
+      column = 1
+    } else {
+      octets.append(0x20)
+      column += 1
+    }
+    column += count
   }
 }

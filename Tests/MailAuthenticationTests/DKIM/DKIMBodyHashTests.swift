@@ -109,6 +109,29 @@ struct DKIMBodyHashTests {
     }
   }
 
+  @Test("long bodies with much, little and hardly any white space: runs put together, and runs hashed as they lie")
+  func longBodies() {
+    var state: UInt64 = 5
+    func next(_ bound: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % bound
+    }
+    let white: [[UInt8]] = [[32], [32, 32], [9], [32, 13, 10], [13, 10], [9, 9, 13, 10, 13, 10], [13], [32, 13]]
+    for rarity in [2, 20, 200, 1_023, 1_024, 3_000, 9_000] {
+      var body: [UInt8] = []
+      while body.count < 40_000 {
+        body += Array(repeating: UInt8(97 + next(26)), count: rarity - (rarity > 1_000 ? 0 : next(rarity)))
+        body += white[next(white.count)]
+      }
+      expect(body)
+      expect(body, cuts: [next(40_000), next(40_000)].sorted())
+    }
+    // Nothing but white space to be made less, in front of every length of text up to the place where memory is full.
+    for count in 8_150...8_210 {
+      expect(Array(String(repeating: "a  ", count: count / 2).utf8) + Array(repeating: 98, count: count % 2 + 1))
+    }
+  }
+
   @Test("DKIM-009: a limit counts octets of the canonical form, and how many there are is known all the same")
   func limits() {
     let body = Array("one  two\r\n\r\nthree\r\n\r\n".utf8)
