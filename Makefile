@@ -4,7 +4,7 @@
 #   make test       unit tests, simulation, corpora, real clients, real next hops, conformance
 #   make check      what a change must pass before it is committed: format, import rules, tests, clean diff
 #   make build      the release binary: .build/release/martlet
-#   make bench      speed beside Postfix and the transport policy's cost, written to Documentation/Performance.md
+#   make bench      speed beside Postfix, the policy's cost and DKIM's speed, written to Documentation/Performance.md
 #   make fuzz       the parsers of mail authentication under libFuzzer, each until it finds nothing new for ten minutes
 #   make test-long  the long lane: power cuts, thousands of idle connections, queues of a million
 #   make fmt        formats the sources in place
@@ -22,7 +22,7 @@ export MARTLET_SIMULATION_SEEDS ?= 5000
 export SWIFT_BACKTRACE := interactive=no
 
 SWIFT ?= swift
-FORMATTED := Sources Tests Package.swift
+FORMATTED := Sources Tests Benchmarks Package.swift
 LOG := .build/test-log
 # How many unit tests run at once. With all of them at once each waits for a minute between two steps, and whatever has
 # a time limit meets it.
@@ -73,10 +73,12 @@ build: build-packages
 	$(SWIFT) build -c release --static-swift-stdlib --product martlet
 	@ls -l .build/release/martlet
 
-bench: build
+bench: build test-packages
 	Scripts/system-packages bench
 	Benchmarks/run.py --martlet .build/release/martlet
 	Benchmarks/policy_cost.py --martlet .build/release/martlet
+	$(SWIFT) build -c release --static-swift-stdlib --product AuthenticationSpeed
+	Benchmarks/authentication_speed.py --program .build/release/AuthenticationSpeed
 
 fuzz: build-packages
 	Tests/Fuzz/run
