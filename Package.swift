@@ -160,7 +160,7 @@ let package = Package(
     .executableTarget(
       name: "AuthenticationSpeed",
       dependencies: [
-        "DNSRecords", "MailAuthentication", "MailMessage", "MailSyntax", nioCore, nioFoundation, crypto, cryptoExtras,
+        "DNSRecords", "MailAuthentication", "MailMessage", "MailSyntax", nioCore, crypto, cryptoExtras,
       ],
       path: "Benchmarks/AuthenticationSpeed", swiftSettings: settings),
 
