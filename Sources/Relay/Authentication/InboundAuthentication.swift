@@ -3,6 +3,7 @@ public import MailAuthentication
 import MailMessage
 public import MailSyntax
 import SMTPSessions
+import Synchronization
 
 /// How mail from other servers is authenticated: what our domains do with it, and by what it is looked up. A value; a
 /// reload makes a new one.
@@ -10,6 +11,9 @@ public struct InboundAuthentication: Sendable {
   /// For all look-ups of one message: the client waits for its last reply, and has ten minutes for it (RFC 5321
   /// §4.5.3.2.6).
   public static let judgementTime: Duration = .seconds(60)
+  /// Messages that are judged at the same time; each has three look-ups under way at the most. Of more nothing is known:
+  /// a flood in the names of domains whose servers are slow must not take the resolver from what goes out.
+  public static let maximumUnderWay = 200
 
   public struct Settings: Hashable, Sendable {
     /// Of a domain that says nothing else.
@@ -33,6 +37,7 @@ public struct InboundAuthentication: Sendable {
   let resolver: @Sendable () -> (any Resolver)?
   let converter: any IDNAConverter
   let ledger: AuthenticationLedger?
+  private let places = Places()
 
   /// - Parameters:
   ///   - resolver: asked for with each message; without one nothing is authenticated.
@@ -45,6 +50,27 @@ public struct InboundAuthentication: Sendable {
     self.converter = converter
     self.ledger = ledger
     self.resolver = resolver
+  }
+
+  /// What `judge` finds; nil where there is no place for it.
+  func inPlace<Findings: Sendable>(_ judge: () async -> Findings?) async -> Findings? {
+    guard places.take() else { return nil }
+    defer { places.giveBack() }
+    return await judge()
+  }
+
+  private final class Places: Sendable {
+    private let taken = Mutex(0)
+
+    func take() -> Bool {
+      taken.withLock { taken in
+        guard taken < InboundAuthentication.maximumUnderWay else { return false }
+        taken += 1
+        return true
+      }
+    }
+
+    func giveBack() { taken.withLock { $0 -= 1 } }
   }
 
   /// Whether a client's mail is judged: who is no stranger sends in nobody's name but ours.

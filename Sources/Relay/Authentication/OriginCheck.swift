@@ -35,10 +35,12 @@ struct OriginCheck: Sendable {
 
   mutating func append(_ body: ByteBuffer) { verifier.append(body) }
 
-  /// Nil where it can't be known: without a resolver, or not in time.
+  /// Nil where it can't be known: without a resolver, not in time, or with too many others.
   func judge(clock: any MailClock) async -> OriginFindings? {
     guard let resolver = authentication.resolver() else { return nil }
-    return await clock.within(InboundAuthentication.judgementTime) { await self.findings(by: resolver, clock) }
+    return await authentication.inPlace {
+      await clock.within(InboundAuthentication.judgementTime) { await self.findings(by: resolver, clock) }
+    }
   }
 
   private func findings(by resolver: any Resolver, _ clock: any MailClock) async -> OriginFindings {

@@ -20,7 +20,7 @@ extension Intake {
     _ session: SessionFacts
   ) async -> OriginJudgement {
     guard let findings = await origin.judge(clock: clock) else {
-      let unknown = [MailEvent.Field("dmarc", .text("temperror: no look-up was answered in time"))]
+      let unknown = [MailEvent.Field("dmarc", .text("temperror: nothing could be learned in time"))]
       switch mode {
       case .monitor: return .taken(nil, unknown)
       case .enforce: return refuse(message, .originUnknown, unknown, session)

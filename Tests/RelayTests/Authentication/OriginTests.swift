@@ -268,6 +268,32 @@ struct OriginTests {
     }
   }
 
+  @Test(
+    "only so many are judged at once: of the others nothing is known, and a place is free again behind its judgement")
+  func places() async throws {
+    let authentication = InboundAuthentication(.init(), converter: UnchangedNames()) { nil }
+    let most = InboundAuthentication.maximumUnderWay
+    let ends = (0..<most).map { _ in OneShot<Void>() }
+    let begun = Mutex(0)
+    let found = await withTaskGroup(of: Int?.self) { group in
+      for number in 0..<most {
+        group.addTask {
+          await authentication.inPlace {
+            begun.withLock { $0 += 1 }
+            await ends[number].value()
+            return number
+          }
+        }
+      }
+      while begun.withLock({ $0 }) < most { await Task.yield() }
+      #expect(await authentication.inPlace { most } == nil)
+      ends.forEach { $0.fulfil(()) }
+      return await group.reduce(into: Set()) { if let number = $1 { $0.insert(number) } }
+    }
+    #expect(found.count == most)
+    #expect(await authentication.inPlace { most } == most)
+  }
+
   // MARK: For reports
 
   @Test("what came in whose name is counted, refused or not, where a policy stands, and what can't be written is kept")
