@@ -28,7 +28,7 @@ extension Keys {
       + "signed; and puts off what can't be looked up for now. See Authentication.md.")
   static let domainAuthentication = Key<LocalPolicy.Mode>(
     "domains.NAME.authentication", .choice, default: "`inbound.authentication`",
-    "The same for mail to this domain. Its `postmaster` and `abuse` are always told what others write.")
+    "The same for mail to this domain. Mail to its `postmaster` and `abuse` is always only watched.")
 }
 
 extension ValueForm<DomainName> {

@@ -57,7 +57,8 @@ public struct ZoneFile: Hashable, Sendable {
       resolver.add(name)
       for parent in name.parents { resolver.add(parent) }
     }
-    for (name, own) in names { fill(&resolver, name, own, names) }
+    // Of those nobody can say anything, whatever the zone has.
+    for (name, own) in names where !failing.contains(name) { fill(&resolver, name, own, names) }
     return resolver
   }
 

@@ -37,13 +37,14 @@ public enum LocalPolicy {
     case .temperror: return .tryLater(.unanswered(dmarcOf: dmarc.decisive?.authorDomain))
     // RFC 9989 §11.5: a From field that shows an author and lets none be asked about may be made so on purpose. A
     // record that can't be used is its publisher's affair, and DMARC isn't applied (§4.10.1).
-    case .permerror:
-      return dmarc.authorFault.map { .quarantine(reason: "DMARC can't be asked: \($0)") } ?? .accept
+    case .permerror: if let fault = dmarc.authorFault { return .quarantine(reason: "DMARC can't be asked: \(fault)") }
     case .none: break
     }
     // RFC 6376 §6.3: a signature that holds has somebody who answers for the message, whoever brought it.
     guard let spf, !dkim.contains(where: { $0.result == .pass }), case .direct = path else { return .accept }
     switch spf.result {
+    // A signature that might hold might speak for what a forwarder brought.
+    case .fail where dkim.contains { $0.result == .temperror }: return .tryLater(.unanswered(spf))
     case .fail: return .reject(.failed(spf, client: client))
     case .temperror: return .tryLater(.unanswered(spf))
     // RFC 7208 §8.2: neutral is as none; §8.5: softfail alone refuses nothing; a record that can't be read is its

@@ -102,7 +102,7 @@ public struct HeaderScanner: Sendable {
     let spaces = content[..<colon].reversed().prefix { isWhiteSpace($0) }.count
     let name = content[..<(colon - spaces)]
     guard !name.isEmpty, name.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
-      return fail(.badFieldName, "line \(lines)", rest)
+      return fail(.badFieldLine, "line \(lines)", rest)
     }
     guard fields.count < fieldLimit else { return fail(.tooManyFields, "after \(fieldLimit) fields", rest) }
     fields.append(

@@ -36,17 +36,25 @@ extension IntakeDefect {
     case .firstLineNotAField:
       Row(
         "the message doesn't begin with a header field", remedy: "begin with lines such as From: user@example.org",
-        "RFC 5322 2.2", .refuse(554, 6, 0), .pass(untouched))
+        "RFC 5322 2.2", .refuse(554, 6, 0),
+        .refuse(554, 6, 0))
     case .lineWithoutColon:
       Row(
         "a line of the header has no colon",
         remedy: "write Name: value, and an empty line between header and body",
-        "RFC 5322 2.1", .refuse(554, 6, 0), .pass(untouched))
+        "RFC 5322 2.1", .refuse(554, 6, 0),
+        .refuse(554, 6, 0))
+    case .badFieldLine:
+      Row(
+        "what a header's line has before its colon can be no field's name",
+        remedy: "use printable ASCII up to the colon, and no mbox line in front of a message",
+        "RFC 5322 2.2", .refuse(554, 6, 0), .refuse(554, 6, 0))
     case .badFieldName:
       Row(
-        "a header field's name has a space, a control character or 8-bit octets",
-        remedy: "use printable ASCII up to the colon, and no mbox line in front of a message",
-        "RFC 5322 2.2", .refuse(554, 6, 0), .pass(untouched))
+        "white space stands between a header field's name and its colon",
+        remedy: "put the colon right behind the name",
+        "RFC 5322 2.2", .refuse(554, 6, 0),
+        .pass(untouched))
     case .headerTooLarge:
       Row(
         "the header section is larger than this server reads", remedy: "shorten it, most often To: or References:",

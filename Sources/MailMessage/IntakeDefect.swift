@@ -16,6 +16,7 @@ public enum IntakeDefect: String, Hashable, Sendable, CaseIterable {
   case emptyMessage = "empty-message"
   case firstLineNotAField = "first-line-not-a-field"
   case lineWithoutColon = "line-without-colon"
+  case badFieldLine = "bad-field-line"
   case badFieldName = "bad-field-name"
   case headerTooLarge = "header-too-large"
   case tooManyFields = "too-many-fields"

@@ -51,11 +51,9 @@ public enum SubmissionRules {
     return .accept(added: judgement.added, removed: judgement.removed, findings: judgement.findings)
   }
 
-  /// Judges a header section that could not be read to its end: refused, or on relay passed on as it is.
+  /// Judges a header section that could not be read to its end: refused, but for one that is missing on relay.
   public static func judge(fault: HeaderFault, facts: IntakeFacts) -> IntakeVerdict {
-    if fault.finding.refusal(on: facts.role) != nil { return .refuse(fault.finding) }
-    var judgement = Judgement(header: fault.header, facts: facts)
-    if let refusal = judgement.found(.tooManyHops, if: ReceivedChain.isLoop(fault.header)) { return .refuse(refusal) }
+    guard fault.finding.refusal(on: facts.role) == nil else { return .refuse(fault.finding) }
     return .accept(added: [], removed: [], findings: [fault.finding])
   }
 

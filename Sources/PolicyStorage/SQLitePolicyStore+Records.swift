@@ -6,9 +6,9 @@ public import Relay
 /// What came in whose name. Bounds: `recordDays`, `maximumRecordsOfADay`.
 extension SQLitePolicyStore: AuthenticationRecordStore {
   /// Older days are forgotten: a report is of the day before.
-  public static let recordDays = 30
+  public static let recordDays = 14
   /// Different records of one day; of more only those that are there already are counted on.
-  public static let maximumRecordsOfADay = 200_000
+  public static let maximumRecordsOfADay = 20_000
 
   public func add(_ records: [CountedRecord]) async throws(StoreFault) {
     let oldest = Int(clock.now.seconds / 86_400) - SQLitePolicyStore.recordDays
@@ -28,7 +28,11 @@ extension SQLitePolicyStore: AuthenticationRecordStore {
         counts[record.day] = present
         guard present < SQLitePolicyStore.maximumRecordsOfADay else { continue }
         try db.execute(
-          sql: "INSERT INTO authentication_records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+          sql: """
+            INSERT INTO authentication_records (day, policy_domain, policy, author_domain, client, reverse_path_domain, spf,
+              dkim, spf_aligned, dkim_aligned, disposition, override, count)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """,
           arguments: Self.values(record) + [counted.count])
         counts[record.day] = present + 1
       }

@@ -26,8 +26,8 @@ struct AuthenticationRecordTests {
     var store = try await SQLitePolicyStore.open(folder: folder.path, clock: StillClock(), events: EventLog())
     try await store.add([
       CountedRecord(record: one, count: 3), CountedRecord(record: other, count: 1),
-      CountedRecord(record: try record("old.example", daysAgo: 31), count: 1),
-      CountedRecord(record: try record("late.example", daysAgo: 30), count: 7),
+      CountedRecord(record: try record("old.example", daysAgo: 15), count: 1),
+      CountedRecord(record: try record("late.example", daysAgo: 14), count: 7),
     ])
     await store.close()
     store = try await SQLitePolicyStore.open(folder: folder.path, clock: StillClock(), events: EventLog())
@@ -39,8 +39,8 @@ struct AuthenticationRecordTests {
         CountedRecord(record: changed, count: 1),
       ])
     #expect(try await store.authenticationRecords(of: today, limit: 2).count == 2)
-    #expect(try await store.authenticationRecords(of: today - 31, limit: 10).isEmpty)
-    #expect(try await store.authenticationRecords(of: today - 30, limit: 10).map(\.count) == [7])
+    #expect(try await store.authenticationRecords(of: today - 15, limit: 10).isEmpty)
+    #expect(try await store.authenticationRecords(of: today - 14, limit: 10).map(\.count) == [7])
     await store.close()
   }
 }

@@ -7,13 +7,9 @@ import NIOCore
 struct DKIMBodyHash {
   private let canonicalization: DKIMCanonicalization
   private var reduction = WhiteSpaceReduction()
-  private var output: CanonicalOutput
+  private var output = CanonicalOutput()
 
-  /// - Parameter limit: how many octets of the canonical form count: `l=` (RFC 6376 §3.5).
-  init(_ canonicalization: DKIMCanonicalization, limit: Int? = nil) {
-    self.canonicalization = canonicalization
-    output = CanonicalOutput(limit: limit ?? .max)
-  }
+  init(_ canonicalization: DKIMCanonicalization) { self.canonicalization = canonicalization }
 
   mutating func append(_ chunk: ByteBuffer) {
     chunk.withUnsafeReadableBytes { append($0) }
@@ -30,7 +26,7 @@ struct DKIMBodyHash {
   struct Result: Hashable, Sendable {
     /// 32 octets.
     let digest: [UInt8]
-    /// Of the whole canonical form, those behind the limit included.
+    /// Of the canonical form.
     let octets: Int
   }
 
@@ -46,14 +42,11 @@ struct DKIMBodyHash {
 /// Takes the canonical form, holds back the line ends that may turn out to be the body's last, and hashes the rest.
 private struct CanonicalOutput {
   private var hash = SHA256()
-  private var limit: Int
   private var octets = 0
   /// Line ends behind the last text, which count when text follows.
   private var lineEnds = 0
   private var hasCarriageReturn = false
   private var hasText = false
-
-  init(limit: Int) { self.limit = limit }
 
   mutating func write(_ bytes: UnsafeRawBufferPointer) {
     var bytes = bytes[...]
@@ -108,9 +101,7 @@ private struct CanonicalOutput {
   private mutating func put(_ bytes: UnsafeRawBufferPointer) {
     hasText = true
     octets += bytes.count
-    let share = min(bytes.count, limit)
-    limit -= share
-    if share > 0 { hash.update(bufferPointer: UnsafeRawBufferPointer(rebasing: bytes.prefix(share))) }
+    hash.update(bufferPointer: bytes)
   }
 }
 

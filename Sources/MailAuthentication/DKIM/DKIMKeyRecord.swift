@@ -57,6 +57,14 @@ struct DKIMKeyRecord: Hashable, Sendable {
       }
     }
 
+    func isSame(as other: PublicKey) -> Bool {
+      switch (self, other) {
+      case (.rsa(let key), .rsa(let other)): key.derRepresentation == other.derRepresentation
+      case (.ed25519(let key), .ed25519(let other)): key.rawRepresentation == other.rawRepresentation
+      case (.rsa, .ed25519), (.ed25519, .rsa): false
+      }
+    }
+
     var bits: Int {
       switch self {
       case .rsa(let key): key.keySizeInBits

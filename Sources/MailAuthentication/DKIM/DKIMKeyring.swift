@@ -29,13 +29,16 @@ public struct DKIMKeyring: Sendable {
 
   public func selectors(of domain: DomainName) -> [DKIMSelector] { selectors.filter { $0.domain == domain } }
 
-  /// A name that tells when the key was made and of which kind it is, and that nothing of the domain has yet.
-  public func freshName(for domain: DomainName, _ kind: DKIMKey.Kind, on day: String) throws(MailSyntaxError)
-    -> DomainName
-  {
+  /// A name that tells when the key was made and of which kind it is, and that nothing of the domain has.
+  ///
+  /// - Parameter moment: to the second, so that no name comes back for another key, whose old record somebody may
+  ///   remember (RFC 6376 §3.1).
+  public func freshName(
+    for domain: DomainName, _ kind: DKIMKey.Kind, at moment: String
+  ) throws(MailSyntaxError) -> DomainName {
     var number = 1
     while true {
-      let name = try DomainName(number == 1 ? "\(day)-\(kind.rawValue)" : "\(day)-\(kind.rawValue)-\(number)")
+      let name = try DomainName(number == 1 ? "\(moment)-\(kind.rawValue)" : "\(moment)-\(kind.rawValue)-\(number)")
       if self[name, domain] == nil { return name }
       number += 1
     }
@@ -56,7 +59,8 @@ public struct DKIMKeyring: Sendable {
     return signings
   }
 
-  private func signer(of author: DomainName) -> DomainName? {
+  /// The domain in whose name an author's mail is signed; nil where none has a key that signs.
+  public func signer(of author: DomainName) -> DomainName? {
     var nearest: DomainName?
     for selector in selectors where selector.standing == .signing && author.isAtOrBelow(selector.domain) {
       if nearest.map({ selector.domain.isAtOrBelow($0) }) ?? true { nearest = selector.domain }

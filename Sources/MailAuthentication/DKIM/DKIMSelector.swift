@@ -71,10 +71,14 @@ extension DKIMSelector {
     } catch {
       return .differs("\(error)")
     }
-    guard !found.key.isEmpty else { return .differs("the record says that the key is revoked") }
-    guard let own = try? DKIMKeyRecord(Array(key.record.utf8)), found.kind == own.kind, found.key == own.key else {
-      return .differs("the record is of another key")
+    guard !found.key.isEmpty else {
+      // RFC 6376 §3.6.1: an empty p= says as much as no record, and more clearly.
+      return standing == .retired ? .absent : .differs("the record says that the key is revoked")
     }
+    // As keys, and not as octets: an RSA key has two forms (RFC 6376 §3.6.1).
+    guard let own = try? DKIMKeyRecord(Array(key.record.utf8)).publicKey(), let other = try? found.publicKey(),
+      own.isSame(as: other)
+    else { return .differs("the record is of another key") }
     guard found.hashes?.contains("sha256") ?? true else { return .differs("the record's h= is without sha256") }
     return .published
   }

@@ -19,16 +19,11 @@ public struct DKIMVerifier: Sendable {
     let reading: Result<DKIMSignature, DKIMSignatureFault>
   }
 
-  private struct BodyReading: Hashable {
-    let canonicalization: DKIMCanonicalization
-    let limit: Int?
-  }
-
   private let converter: any IDNAConverter
   private var fields: SignedFields?
   private var candidates: [Candidate] = []
   private var passedOver = 0
-  private var bodies: [(reading: BodyReading, hash: DKIMBodyHash)] = []
+  private var bodies: [(canonicalization: DKIMCanonicalization, hash: DKIMBodyHash)] = []
 
   public init(converter: any IDNAConverter) { self.converter = converter }
 
@@ -45,9 +40,9 @@ public struct DKIMVerifier: Sendable {
       }
       candidates.append(Candidate(place: place, field: field, reading: reading))
       guard case .success(let signature) = reading else { continue }
-      let body = BodyReading(canonicalization: signature.bodyCanonicalization, limit: signature.bodyLimit)
-      if !bodies.contains(where: { $0.reading == body }) {
-        bodies.append((body, DKIMBodyHash(body.canonicalization, limit: body.limit)))
+      let canonicalization = signature.bodyCanonicalization
+      if !bodies.contains(where: { $0.canonicalization == canonicalization }) {
+        bodies.append((canonicalization, DKIMBodyHash(canonicalization)))
       }
     }
   }
@@ -59,29 +54,40 @@ public struct DKIMVerifier: Sendable {
   /// - Returns: one outcome a signature, in the order of their fields; none where the message has none.
   public consuming func finish(resolver: any Resolver, now: UTCInstant) async -> [DKIMOutcome] {
     guard let fields else { return [] }
-    let results = bodies.map { ($0.reading, $0.hash.finish()) }
-    var keys: [(name: DomainName, finding: KeyFinding)] = []
+    let results = bodies.map { ($0.canonicalization, $0.hash.finish()) }
+    var readings: [(candidate: Candidate, signature: DKIMSignature, judgement: DKIMJudgement, needsKey: Bool)] = []
     var outcomes: [DKIMOutcome] = []
     for candidate in candidates {
       switch candidate.reading {
       case .failure(let fault): outcomes.append(DKIMOutcome(place: candidate.place, unreadable: "\(fault)"))
       case .success(let signature):
-        let reading = BodyReading(canonicalization: signature.bodyCanonicalization, limit: signature.bodyLimit)
-        guard let body = results.first(where: { $0.0 == reading })?.1 else { continue }
+        guard let body = results.first(where: { $0.0 == signature.bodyCanonicalization })?.1 else { continue }
         var judgement = DKIMJudgement(signature, place: candidate.place)
-        if judgement.acceptsBeforeKey(body, now: now) {
-          let name = keyName(signature)
-          let known = keys.first { $0.name == name }?.finding
-          let finding: KeyFinding =
-            if let known { known } else { await KeyFinding.find(name, of: signature, resolver) }
-          if known == nil, let name { keys.append((name, finding)) }
-          judgement.judge(finding, at: name, digest: fields.digest(signature, field: candidate.field), body)
-        }
-        outcomes.append(judgement.outcome)
+        let needsKey = judgement.acceptsBeforeKey(body, now: now)
+        readings.append((candidate, signature, judgement, needsKey))
       }
     }
+    let keys = await findings(Set(readings.compactMap { $0.needsKey ? keyName($0.signature) : nil }), resolver)
+    for var reading in readings {
+      if reading.needsKey {
+        let name = keyName(reading.signature)
+        let finding = name.flatMap { keys[$0] } ?? .unusable("its name can't be looked up")
+        let digest = fields.digest(reading.signature, field: reading.candidate.field)
+        reading.judgement.judge(finding, at: name, digest: digest)
+      }
+      outcomes.append(reading.judgement.outcome)
+    }
+    outcomes.sort { $0.place < $1.place }
     if passedOver > 0 { outcomes.append(DKIMOutcome(passedOver: passedOver, place: candidates.count)) }
     return outcomes
+  }
+
+  /// All at once: one whose name server says nothing must not keep the others' answers from being heard.
+  private func findings(_ names: Set<DomainName>, _ resolver: any Resolver) async -> [DomainName: KeyFinding] {
+    await withTaskGroup(of: (DomainName, KeyFinding).self) { group in
+      for name in names { group.addTask { (name, await KeyFinding.find(name, resolver)) } }
+      return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+    }
   }
 
   private func keyName(_ signature: DKIMSignature) -> DomainName? {

@@ -8,7 +8,7 @@ public import MailSyntax
 /// it passes for all: the strictest policy among those that fail decides; a look-up that failed decides over any but
 /// `reject`, since a stricter one may lie behind it.
 ///
-/// Bounds: `DMARCAuthors.maximumDomains`, `maximumIdentifiers`, and 60 policy look-ups for a message.
+/// Bounds: `DMARCAuthors.maximumDomains`, `maximumIdentifiers`, and 60 policy look-ups for each author's domain.
 public struct DMARCEvaluation: Sendable {
   /// Identifiers that are looked at: SPF's and signatures. Further signatures are passed over.
   public static let maximumIdentifiers = 16

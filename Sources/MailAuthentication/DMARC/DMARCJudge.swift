@@ -10,6 +10,7 @@ struct DMARCJudge {
 
   mutating func verdict(on author: DomainName) async -> DMARCVerdict {
     var verdict = DMARCVerdict(authorDomain: author)
+    lookups.beginAuthor()
     say("the author's domain is \(author)", "RFC 9989 §5.3.1")
     if await !discoverPolicy(&verdict) { return verdict }
     guard let record = verdict.record, let policies = record.policies else {

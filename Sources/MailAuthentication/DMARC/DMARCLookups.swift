@@ -3,7 +3,8 @@ import MailSyntax
 
 /// The policy records of the names asked about in one evaluation. Each name is asked about once.
 ///
-/// Bound: `maximumQueries` names altogether, so that no message makes a resolver work for hours.
+/// Bound: `maximumQueries` names for each author's domain, so that no message makes a resolver work for hours, and that
+/// nobody else who is named in the From field uses up what is an author's.
 struct DMARCLookups {
   /// A walk takes eight at most; names above one another are shared by walks.
   static let maximumQueries = 60
@@ -29,11 +30,14 @@ struct DMARCLookups {
 
   init(resolver: any Resolver) { self.resolver = resolver }
 
+  /// The next author's domain has a bound of its own.
+  mutating func beginAuthor() { queries = 0 }
+
   /// The record of a domain, at `_dmarc.` below it.
   mutating func finding(at domain: DomainName) async -> Finding {
     if let finding = known[domain] { return finding }
     let finding = await lookUp(domain)
-    known[domain] = finding
+    if finding != .exhausted { known[domain] = finding }
     let told: String
     switch finding {
     case .record(let record): told = ": \(FieldText.sanitised(record.text, allowsUTF8: true))"

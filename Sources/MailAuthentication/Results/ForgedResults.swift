@@ -72,20 +72,14 @@ public struct ForgedResults: Hashable, Sendable {
     return words(id.utf8).prefix(maximumWords).contains { isOwn($0, own, converter) } ? .ours(id) : nil
   }
 
-  /// A reader who takes what it gets takes the name from what stands before the first semicolon, or from anywhere where
-  /// a comment or a quotation mark was left open.
+  /// Where a reader who takes what it gets finds the name can't be told: a semicolon may stand in a comment, and a comment
+  /// be left open. So it is looked for everywhere.
   private static func lenientReason(
     _ value: [UInt8], _ fault: AuthenticationResultsFault, _ own: DomainName, _ converter: any IDNAConverter
   ) -> Reason? {
-    let head: ArraySlice<UInt8>
-    switch fault {
-    case .tooLong, .notText, .noAuthservID, .noResults, .tooManyResults, .unexpected:
-      head = value.prefix { $0 != UInt8(ascii: ";") }
-    case .unclosedComment, .commentsTooDeep, .unclosedQuote: head = value[...]
-    }
-    guard !hasEncodedWord(head) else { return .encodedWord }
+    guard !hasEncodedWord(value) else { return .encodedWord }
     var others = 0
-    for word in words(head) {
+    for word in words(value) {
       if word.utf8.contains(where: { $0 >= 0x80 }) { others += 1 }
       guard others <= maximumWords else { return .undecidable(fault) }
       if isOwn(word, own, converter) { return .readAsOurs(fault) }

@@ -18,7 +18,7 @@ public struct AuthenticationRecord: Hashable, Sendable {
   public let reversePathDomain: String
   /// `pass example.org`, with the domain that was asked about.
   public let spf: String
-  /// `pass example.org/selector`, one a line.
+  /// `pass example.org/selector`, `fail example.net`; one a line.
   public let dkim: String
   public let isSPFAligned: Bool
   public let isDKIMAligned: Bool
@@ -71,7 +71,7 @@ public protocol AuthenticationRecordStore: Sendable {
 public final class AuthenticationLedger: Sendable {
   public static let writeInterval: Duration = .seconds(60)
   /// Different records between two writes; further ones are counted as left out, and said.
-  public static let maximumRecords = 20_000
+  public static let maximumRecords = 5_000
 
   private struct State {
     var counts: OrderedDictionary<AuthenticationRecord, Int> = [:]
@@ -138,6 +138,19 @@ public final class AuthenticationLedger: Sendable {
 }
 
 extension AuthenticationRecord {
+  /// Octets of the policy and of SPF's domain, and signatures of a message that are told: what strangers write is kept
+  /// short.
+  static let maximumTextOctets = 512
+  static let maximumSignatures = 4
+
+  /// Those that passed first. Of the others the selector is anybody's word, and isn't told.
+  private static func told(_ outcomes: [DKIMOutcome]) -> String {
+    let signed = outcomes.compactMap { outcome in outcome.signature.map { (outcome.result, $0) } }
+    let passed = signed.filter { $0.0 == .pass }.map { "pass \($0.1.domain)/\($0.1.selector)" }
+    let others = signed.filter { $0.0 != .pass }.map { "\($0.0.rawValue) \($0.1.domain)" }
+    return (passed + others).prefix(maximumSignatures).joined(separator: "\n")
+  }
+
   /// Nil where no policy stands that anybody could be told about.
   init?(_ findings: OriginFindings, _ disposition: LocalPolicy.Disposition, reversePath: Mailbox?, at now: UTCInstant) {
     guard let verdict = findings.dmarc.decisive, let policyDomain = verdict.policyDomain, let record = verdict.record
@@ -157,13 +170,13 @@ extension AuthenticationRecord {
     case .tryLater: return nil
     }
     self.init(
-      day: Int(now.seconds / 86_400), policyDomain: policyDomain, policy: record.text,
+      day: Int(now.seconds / 86_400), policyDomain: policyDomain,
+      policy: record.text.cut(toOctets: AuthenticationRecord.maximumTextOctets),
       authorDomain: verdict.authorDomain, client: findings.client,
       reversePathDomain: reversePath.map { "\($0.domain)" } ?? "",
-      spf: "\(findings.mailFrom.result.rawValue) \(findings.mailFrom.domain)",
-      dkim: findings.dkim.compactMap { outcome in
-        outcome.signature.map { "\(outcome.result.rawValue) \($0.domain)/\($0.selector)" }
-      }.joined(separator: "\n"),
+      spf: "\(findings.mailFrom.result.rawValue) \(findings.mailFrom.domain)".cut(
+        toOctets: AuthenticationRecord.maximumTextOctets),
+      dkim: AuthenticationRecord.told(findings.dkim),
       isSPFAligned: aligned.contains(.spf), isDKIMAligned: aligned.contains(.dkim), disposition: done,
       override: override)
   }

@@ -53,7 +53,7 @@ public struct InboundAuthentication: Sendable {
   }
 
   /// What `judge` finds; nil where there is no place for it.
-  func inPlace<Findings: Sendable>(_ judge: () async -> Findings?) async -> Findings? {
+  func inPlace<Findings: Sendable>(_ judge: @Sendable () async -> Findings?) async -> Findings? {
     guard places.take() else { return nil }
     defer { places.giveBack() }
     return await judge()

@@ -116,7 +116,7 @@ extension Reply {
   /// For a recipient whose domain goes by another policy than those before it.
   static let otherPolicy = Reply(
     452, EnhancedStatusCode(.persistentTransient, 5, 3),
-    "its domain authenticates mail otherwise than the recipients before it, send it by itself")
+    "mail for this recipient is authenticated otherwise than for those before it, send it by itself")
   /// Where nothing could be learned of a message that has to be authenticated.
   static let originUnknown = Reply(
     451, EnhancedStatusCode(.persistentTransient, 4, 3),

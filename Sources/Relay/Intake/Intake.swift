@@ -248,16 +248,22 @@ public final class Intake: ServerConduct {
     }
   }
 
-  /// The reply where a message should be signed and can't be; and the alarm.
-  func unsigned(_ id: QueueID, _ fault: MessageSigningFault) -> Reply {
-    events.record(
-      MailEvent(
-        .alarm,
-        [
-          .init("id", .text(id.description)), .init("what", .text("message-not-signed")),
-          .init("reason", .text("the message was not taken: \(fault)")),
-        ]))
-    return .internalFault
+  /// Where a message should be signed and can't be; with an alarm where that is our own fault.
+  func reply(to fault: MessageSigningFault, of id: QueueID) -> Reply {
+    switch fault {
+    case .unsignable(let reason):
+      return Reply(
+        ReplyCode(554), EnhancedStatusCode(.permanent, 6, 0), lines: ["the message can't be signed: \(reason)"])
+    case .keyFailed(let reason):
+      events.record(
+        MailEvent(
+          .alarm,
+          [
+            .init("id", .text(id.description)), .init("what", .text("message-not-signed")),
+            .init("reason", .text("the message was not taken: \(reason)")),
+          ]))
+      return .internalFault
+    }
   }
 
   private func charge(_ user: User, messages: Int = 0, recipients: Int = 0) -> CommandAnswer {

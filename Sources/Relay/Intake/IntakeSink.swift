@@ -94,7 +94,7 @@ final class IntakeSink: BodySink {
         try message.sign(with: signature, at: receivedAt)
       } catch {
         writer.discard()
-        return intake.unsigned(id, error)
+        return intake.reply(to: error, of: id)
       }
       var circumstances = signature.map { [MailEvent.Field("signed", .text($0.names.joined(separator: ",")))] } ?? []
       if forgedResults > 0 { circumstances.append(.init("forged-results", .number(forgedResults))) }
@@ -150,7 +150,8 @@ final class IntakeSink: BodySink {
       }
       return follow(verdict, header: header, rest: rest)
     case .fault(let fault):
-      return follow(SubmissionRules.judge(fault: fault, facts: facts), header: fault.header, rest: fault.rest)
+      return follow(
+        SubmissionRules.judge(fault: fault, facts: facts), header: fault.header, rest: fault.rest)
     }
   }
 
@@ -179,7 +180,7 @@ final class IntakeSink: BodySink {
       do throws(MessageSigningFault) {
         signature = try startSignature(header, kept: kept, added: added)
       } catch {
-        return refuse(intake.unsigned(id, error))
+        return refuse(intake.reply(to: error, of: id))
       }
       let keptHeader = store(kept)
       content.beginBody(of: header, watchesParts: transaction.parameters.usesSMTPUTF8)
@@ -254,7 +255,7 @@ final class IntakeSink: BodySink {
     var progress = scanner.append(leaving)
     if case .incomplete = progress { progress = scanner.finish() }
     guard case .complete(let header, _) = progress else {
-      throw MessageSigningFault(description: "with the fields that were added its header is too large")
+      throw .unsignable("with the fields that were added its header is too large")
     }
     return try MessageSignature(header, by: signing)
   }

@@ -50,7 +50,7 @@ extension Reception {
   }
 
   /// One message has one reply: it is for recipients of one policy. Whoever comes with another is asked to come again,
-  /// by what RFC 5321 §4.5.3.1.10 has clients do at once.
+  /// as where there are too many (RFC 5321 §4.5.3.1.10): some clients do so in the same session, others after a while.
   func treatsAlike(_ path: ForwardPath, _ others: [Transaction.Recipient], _ session: SessionFacts) -> Bool {
     guard let authentication = authentication(of: session), let first = others.first else { return true }
     return authentication.mode(of: path, by: routing) == authentication.mode(of: first.path, by: routing)

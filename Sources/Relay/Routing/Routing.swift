@@ -108,7 +108,7 @@ public struct Routing: Sendable {
   /// of any domain of ours.
   func hearsComplaints(_ path: ForwardPath) -> Bool {
     guard case .mailbox(let mailbox) = path else { return true }
-    guard let name = mailbox.domain.name, let domain = entries[name] else { return false }
+    guard let domain = entries(of: mailbox.domain) else { return false }
     let base = Routing.split(mailbox.localPart, at: domain.delimiter)?.base ?? mailbox.localPart.lowercasedASCII()
     return base == Routing.postmaster || base == Routing.abuse
   }

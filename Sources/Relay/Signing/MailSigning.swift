@@ -45,6 +45,8 @@ public final class MailSigning: Sendable {
   private let clock: any MailClock
   private let events: any EventSink
   private let state: Mutex<State>
+  /// Held while the store and what is known of it change together: else what a command has taken away could come back.
+  private let changing = Mutex(())
   private let changed = Signal()
 
   /// - Throws: where the keys can't be read: mail that should be signed must not go without.
@@ -73,19 +75,37 @@ public final class MailSigning: Sendable {
   ///
   /// - Returns: how many keys there are.
   public func reread() throws(DKIMKeyStoreFault) -> Int {
-    let keyring = try store.load()
-    state.withLock { $0.keyring = keyring }
+    let count = try changing.withLock { _ throws(DKIMKeyStoreFault) in
+      let keyring = try store.load()
+      state.withLock { $0.keyring = keyring }
+      return keyring.selectors.count
+    }
     changed.raise()
-    return keyring.selectors.count
+    return count
   }
 
   public var keyring: DKIMKeyring { state.withLock { $0.keyring } }
 
+  /// Domains of one message that sign it, each with its keys.
+  public static let maximumSigners = 4
+
   /// How a message is signed; not at all where none of its authors has a key.
-  public func signings(for header: HeaderSection) -> [DKIMSigning] {
+  public func signings(for header: HeaderSection) throws(MessageSigningFault) -> [DKIMSigning] {
     let keyring = keyring
-    guard !keyring.selectors.isEmpty, let authors = try? DMARCAuthors(header, converter: converter) else { return [] }
-    return keyring.signings(for: authors.domains)
+    guard !keyring.selectors.isEmpty, let from = header.first("from"),
+      let authors = try? AddressList.parse(octets: header.unfoldedValue(of: from), allowsUTF8: true)
+    else { return [] }
+    var signers: [DomainName] = []
+    for name in Set(authors.mailboxes.compactMap(\.domain.name)) {
+      guard let signer = keyring.signer(of: converter.canonicalForm(of: name)), !signers.contains(signer) else {
+        continue
+      }
+      guard signers.count < MailSigning.maximumSigners else {
+        throw .unsignable("its authors are of more than \(MailSigning.maximumSigners) domains that sign here")
+      }
+      signers.append(signer)
+    }
+    return keyring.signings(for: signers.sorted { $0.folded < $1.folded })
   }
 
   /// The signatures of a message that is here whole, to be put above it. None where none of its authors has a key.
@@ -93,8 +113,9 @@ public final class MailSigning: Sendable {
     var scanner = HeaderScanner()
     var progress = scanner.append(message)
     if case .incomplete = progress { progress = scanner.finish() }
-    guard case .complete(let header, let body) = progress, var signature = try MessageSignature(header, by: self)
-    else { return ByteBuffer() }
+    guard case .complete(let header, let body) = progress, var signature = try MessageSignature(header, by: self) else {
+      return ByteBuffer()
+    }
     signature.append(body)
     return try signature.finish(now: now)
   }
@@ -113,19 +134,48 @@ public final class MailSigning: Sendable {
   /// - Returns: a key waits on.
   func look() async -> Bool {
     let (selectors, findResolver) = state.withLock { ($0.keyring.selectors, $0.resolver) }
-    guard !selectors.isEmpty, let resolver = findResolver() else { return false }
+    let waits = { [self] in keyring.selectors.contains { $0.standing == .waiting } }
+    guard !selectors.isEmpty, let resolver = findResolver() else {
+      tell([:], unknown: [])
+      return waits()
+    }
     var complaints: [DomainName: String] = [:]
-    for selector in selectors {
-      guard !Task.isCancelled else { return false }
-      let found = await clock.within(MailSigning.lookUpTime) { await selector.publication(by: resolver) }
-      let publication = found ?? .unanswered("no answer in time")
-      take(publication, of: selector)
-      if complaints[selector.domain] == nil, let trouble = trouble(publication, of: selector) {
-        complaints[selector.domain] = trouble
+    var unknown: Set<DomainName> = []
+    for batch in stride(from: 0, to: selectors.count, by: MailSigning.looksAtOnce) {
+      for (selector, publication) in await look(
+        selectors[batch..<min(batch + MailSigning.looksAtOnce, selectors.count)], resolver)
+      {
+        guard !Task.isCancelled else { return false }
+        take(publication, of: selector)
+        if case .unanswered = publication { unknown.insert(selector.domain) }
+        if let trouble = trouble(publication, of: selector) {
+          let told = complaints[selector.domain]
+          // What signs today comes first.
+          let order = selector.standing == .signing ? [trouble, told] : [told, trouble]
+          complaints[selector.domain] = order.compactMap(\.self).joined(separator: "; ")
+        }
       }
     }
-    tell(complaints, of: selectors.map(\.domain))
-    return keyring.selectors.contains { $0.standing == .waiting }
+    tell(complaints, unknown: unknown)
+    return waits()
+  }
+
+  /// Records that are looked for at the same time.
+  static let looksAtOnce = 16
+
+  private func look(
+    _ selectors: ArraySlice<DKIMSelector>, _ resolver: any Resolver
+  ) async -> [(DKIMSelector, DKIMPublication)] {
+    await withTaskGroup(of: (Int, DKIMPublication).self) { group in
+      for (place, selector) in zip(selectors.indices, selectors) {
+        group.addTask { [clock] in
+          let found = await clock.within(MailSigning.lookUpTime) { await selector.publication(by: resolver) }
+          return (place, found ?? .unanswered("no answer in time"))
+        }
+      }
+      let found = await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+      return selectors.indices.compactMap { place in found[place].map { (selectors[place], $0) } }
+    }
   }
 
   private func take(_ publication: DKIMPublication, of selector: DKIMSelector) {
@@ -134,13 +184,17 @@ public final class MailSigning: Sendable {
     guard !trial.take(publication, of: selector.name, selector.domain, afterlife: afterlife, now: now).isEmpty else {
       return
     }
-    var steps: [DKIMKeyring.Step] = []
+    let steps: [DKIMKeyring.Step]
     do throws(DKIMKeyStoreFault) {
       // By what is kept now: a command may have been there in between.
-      let keyring = try store.change { kept in
-        steps = kept.take(publication, of: selector.name, selector.domain, afterlife: afterlife, now: now)
+      steps = try changing.withLock { _ throws(DKIMKeyStoreFault) in
+        var steps: [DKIMKeyring.Step] = []
+        let keyring = try store.change { kept in
+          steps = kept.take(publication, of: selector.name, selector.domain, afterlife: afterlife, now: now)
+        }
+        state.withLock { $0.keyring = keyring }
+        return steps
       }
-      state.withLock { $0.keyring = keyring }
     } catch {
       return events.record(
         MailEvent(
@@ -149,29 +203,33 @@ public final class MailSigning: Sendable {
     for step in steps { events.record(MailEvent(step)) }
   }
 
-  /// What is wrong with a record that verifiers need. That nobody answers is no news of the record.
+  /// What is wrong with a record. That nobody answers is no news of it, and neither that one isn't there yet.
   private func trouble(_ publication: DKIMPublication, of selector: DKIMSelector) -> String? {
+    let name = "\(selector.name)._domainkey.\(selector.domain)"
+    let consequence: String
     switch selector.standing {
-    case .waiting: return nil
+    case .waiting: consequence = "the key waits on, and signs nothing"
     case .retired where selector.since + state.withLock({ $0.afterlife }) <= clock.now: return nil
-    case .signing, .retired: break
+    case .signing, .retired: consequence = "what it signed verifies nowhere"
     }
     switch publication {
     case .published, .unanswered: return nil
-    case .absent: return "\(selector.name)._domainkey.\(selector.domain): the DNS has no such record"
-    case .differs(let reason): return "\(selector.name)._domainkey.\(selector.domain): \(reason)"
+    case .absent: return selector.standing == .waiting ? nil : "\(name): the DNS has no such record; \(consequence)"
+    case .differs(let reason): return "\(name): \(reason); \(consequence)"
     }
   }
 
   static let recordMissing = "dkim-record-missing"
 
-  private func tell(_ complaints: [DomainName: String], of domains: [DomainName]) {
-    let before = state.withLock { state in
-      defer { state.complaints = complaints }
-      return state.complaints
+  /// - Parameter unknown: domains of which nobody could say all: what was said of them stands.
+  private func tell(_ found: [DomainName: String], unknown: Set<DomainName>) {
+    let (before, complaints) = state.withLock { state in
+      let before = state.complaints
+      state.complaints = found.merging(before.filter { unknown.contains($0.key) }) { news, _ in news }
+      return (before, state.complaints)
     }
-    var told: Set<DomainName> = []
-    for domain in domains where told.insert(domain).inserted && complaints[domain] != before[domain] {
+    let domains = Set(before.keys).union(complaints.keys).sorted { $0.folded < $1.folded }
+    for domain in domains where complaints[domain] != before[domain] {
       guard let complaint = complaints[domain] else {
         events.record(
           MailEvent(
@@ -179,7 +237,7 @@ public final class MailSigning: Sendable {
             [
               .init("what", .text("dkim-record-back")), .init("clears", .text(MailSigning.recordMissing)),
               .init("domain", .text("\(domain)")),
-              .init("reason", .text("every record of the domain's keys is in the DNS again")),
+              .init("reason", .text("no record that a key of the domain needs is missing any more")),
             ]))
         continue
       }
@@ -188,8 +246,7 @@ public final class MailSigning: Sendable {
           .alarm,
           [
             .init("what", .text(MailSigning.recordMissing)), .init("until-cleared", .flag(true)),
-            .init("domain", .text("\(domain)")),
-            .init("reason", .text("\(complaint); signatures made with this key verify nowhere")),
+            .init("domain", .text("\(domain)")), .init("reason", .text(complaint)),
             .init("remedy", .text("publish what martlet dkim records \(domain) prints")),
           ]))
     }

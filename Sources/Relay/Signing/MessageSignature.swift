@@ -13,14 +13,14 @@ struct MessageSignature {
   /// - Returns: nil where none of the message's authors has a key.
   /// - Throws: where it should be signed and can't be.
   init?(_ header: HeaderSection, by signing: MailSigning) throws(MessageSigningFault) {
-    let signings = signing.signings(for: header)
+    let signings = try signing.signings(for: header)
     guard !signings.isEmpty else { return nil }
     names = signings.map { "\($0.domain)/\($0.selector)" }
     signer = DKIMSigner(signings)
     do throws(DKIMSigningFault) {
       try signer.begin(header)
     } catch {
-      throw MessageSigningFault(description: error.description)
+      throw .unsignable(error.description)
     }
   }
 
@@ -32,7 +32,7 @@ struct MessageSignature {
     do throws(DKIMKeyFileFault) {
       for field in try signer.finish(now: now) { fields.writeImmutableBuffer(field) }
     } catch {
-      throw MessageSigningFault(description: error.description)
+      throw .keyFailed(error.description)
     }
     return fields
   }
@@ -40,6 +40,9 @@ struct MessageSignature {
 
 /// Why a message that should be signed can't be: then it isn't taken, for unsigned it would go out more weakly than its
 /// domain says.
-public struct MessageSigningFault: Error, Hashable, Sendable, CustomStringConvertible {
-  public let description: String
+public enum MessageSigningFault: Error, Hashable, Sendable {
+  /// The message is such that no signature could be made of it.
+  case unsignable(String)
+  /// The key makes none.
+  case keyFailed(String)
 }

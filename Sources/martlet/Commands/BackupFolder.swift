@@ -5,8 +5,8 @@ import MailSyntax
 import PolicyStorage
 import QueueStorage
 
-/// A backup on disk: queue and transport policy as their stores copy them, the users, the signing keys, the key of the SCRAM decoys, and
-/// `backup.json`, which is written last.
+/// A backup on disk: queue and transport policy as their stores copy them, the users, the signing keys, the key of the
+/// SCRAM decoys, and `backup.json`, which is written last.
 ///
 /// Made beside its place and then moved there: a folder of the wanted name is a whole backup, or isn't there.
 enum BackupFolder {

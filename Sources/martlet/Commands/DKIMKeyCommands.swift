@@ -98,17 +98,17 @@ struct DKIMRotate: AsyncParsableCommand {
       try await keys.add(to: domain, json: json) { keyring in
         let signing = keyring.selectors(of: domain).filter { $0.standing == .signing }.map(\.key.kind)
         let meant = kinds.filter { algorithm.isEmpty ? signing.contains($0) : true }
-        guard !meant.isEmpty else {
-          throw ControlFault(
-            .notFound, "no key of \(domain) signs; see martlet dkim list, and martlet dkim generate \(domain)")
-        }
         if let waiting = keyring.selectors(of: domain).first(where: {
-          $0.standing == .waiting && meant.contains($0.key.kind)
+          $0.standing == .waiting && kinds.contains($0.key.kind)
         }) {
           throw ControlFault(
             .occupied,
             "\(waiting.name) of \(domain) waits for its record already; publish what martlet dkim records \(domain) "
               + "prints, or take it away by martlet dkim remove")
+        }
+        guard !meant.isEmpty else {
+          throw ControlFault(
+            .notFound, "no key of \(domain) signs; see martlet dkim list, and martlet dkim generate \(domain)")
         }
         return try keys.fresh(meant, of: domain, beside: keyring)
       }
@@ -138,7 +138,9 @@ struct DKIMRecords: AsyncParsableCommand {
       if json {
         for fact in facts { Console.print(try QueueText.json(fact)) }
       } else {
-        Console.print(facts.flatMap(\.zoneLines).joined(separator: "\n"))
+        Console.print(
+          facts.isEmpty
+            ? "; there is no key, and no record to publish" : facts.flatMap(\.zoneLines).joined(separator: "\n"))
       }
     }
   }

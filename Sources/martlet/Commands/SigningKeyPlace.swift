@@ -34,6 +34,9 @@ struct SigningKeyPlace {
   static func selector(_ text: String) throws -> DomainName {
     let name = try Self.name(text)
     guard name.isASCII else { throw ValidationError("\(QueueText.printable(text)): a selector is of ASCII.") }
+    guard !"\(name)".lowercased().contains("_domainkey") else {
+      throw ValidationError("\(QueueText.printable(text)): a selector is what stands before ._domainkey.")
+    }
     return name
   }
 
@@ -77,13 +80,17 @@ struct SigningKeyPlace {
   func fresh(
     _ kinds: [DKIMKey.Kind], of domain: DomainName, beside keyring: DKIMKeyring
   ) throws -> [(name: DomainName, key: DKIMKey)] {
-    let day = String(Timestamp(SystemClock().now).description.prefix(10))
-    return try kinds.map { (try keyring.freshName(for: domain, $0, on: day), try DKIMKey.generate($0)) }
+    let digits = Timestamp(SystemClock().now).description.prefix(19).filter(\.isNumber)
+    // `20261102-100000`
+    let moment = "\(digits.prefix(8))-\(digits.dropFirst(8))"
+    return try kinds.map { (try keyring.freshName(for: domain, $0, at: moment), try DKIMKey.generate($0)) }
   }
 
   func add(
     to domain: DomainName, json: Bool, _ make: (DKIMKeyring) throws -> [(name: DomainName, key: DKIMKey)]
   ) async throws {
+    // A folder that only a misspelt word names must not get keys that no server reads.
+    if place.configuration == nil { _ = try keyring() }
     try FileManager.default.createDirectory(
       atPath: place.dataFolder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     try OperatingPlace.becomeOwner(of: place.dataFolder)
@@ -102,30 +109,38 @@ struct SigningKeyPlace {
       return
     }
     let what = facts.count == 1 ? "this record" : "these records"
-    Console.print(
-      ([
-        "Publish \(what) for \(domain); \(facts.count == 1 ? "the key signs" : "each key signs") as soon as the DNS shows it:",
-        "",
-      ].flatMap { $0.isEmpty ? [""] : QueueText.wrapped($0, indent: 0) } + facts.flatMap(\.zoneLines) + [""]
-        + server.lines).joined(separator: "\n"))
+    let who = facts.count == 1 ? "the key signs, in place of one of its kind," : "each key signs"
+    try finish(
+      QueueText.wrapped(
+        "Publish \(what) for \(domain), where the DNS hasn't got it; \(who) as soon as the DNS shows it:", indent: 0)
+        + [""]
+        + facts.flatMap(\.zoneLines) + [""], server)
   }
 
   func remove(_ name: DomainName, _ domain: DomainName, evenSigning: Bool) async throws {
     _ = try keyring()
     try OperatingPlace.becomeOwner(of: place.dataFolder)
-    try change { keyring in
+    let (standing, isUnsigned) = try change { keyring in
       guard let found = keyring[name, domain] else {
         throw ControlFault(.notFound, "there is no key \(name) of \(domain); see martlet dkim list")
       }
-      guard evenSigning || found.standing != .signing else {
-        throw ControlFault(.occupied, "\(name) of \(domain) signs; say --force to take it away all the same")
+      let isNeeded = found.standing == .retired && found.since + afterlife > SystemClock().now
+      guard evenSigning || (found.standing != .signing && !isNeeded) else {
+        let reason =
+          isNeeded ? "is needed until \(Timestamp(found.since + afterlife)), for mail that is on its way" : "signs"
+        throw ControlFault(.occupied, "\(name) of \(domain) \(reason); say --force to take it away all the same")
       }
       _ = keyring.remove(name, domain)
+      return (found.standing, keyring.signings(for: [domain]).isEmpty)
     }
-    Console.print(
-      (QueueText.wrapped(
-        "The key \(name) of \(domain) is gone. Take its record out of the DNS where nobody may trust it any more.",
-        indent: 0) + (await tellServer()).lines).joined(separator: "\n"))
+    try finish(
+      QueueText.wrapped(
+        "The key \(name) of \(domain) is gone."
+          + (standing == .waiting
+            ? ""
+            : " Where somebody else may have it, take its record out of the DNS, too; else leave it for some days.")
+          + (standing == .signing && isUnsigned ? " Mail of \(domain) goes UNSIGNED from now on." : ""),
+        indent: 0), await tellServer())
   }
 
   /// An error in `edit` leaves all as it was.
@@ -156,26 +171,40 @@ struct SigningKeyPlace {
     }
   }
 
-  private struct Server { let lines: [String] }
+  /// What a running server makes of the change.
+  private enum Server {
+    case knows, notRunning
+    case failed(String)
+
+    var lines: [String] {
+      switch self {
+      case .knows:
+        let minutes = Int(MailSigning.waitingInterval.components.seconds) / 60
+        return QueueText.wrapped(
+          "The running server knows. While a key waits it looks at the DNS every \(minutes) minutes.", indent: 0)
+      case .notRunning: return ["No server runs here; it will know when it starts."]
+      case .failed(let reason):
+        return QueueText.wrapped(
+          "The file is written, but the running server goes by the old one: \(reason)", indent: 0)
+      }
+    }
+  }
 
   /// Lets a running server read the file again.
   private func tellServer() async -> Server {
     do throws(ControlFault) {
       for case .reloaded(let parts) in try await ControlClient.call(.reload(.signingKeys), socketPath: place.socketPath)
-      where parts.contains("signing-keys") {
-        let minutes = Int(MailSigning.waitingInterval.components.seconds) / 60
-        return Server(
-          lines: ["The running server knows, and looks at the DNS every \(minutes) minutes while a key waits."])
-      }
-      return Server(lines: ["The running server could not read the keys; its log says why."])
+      where parts.contains("signing-keys") { return .knows }
+      return .failed("it could not read the keys; its log says why")
     } catch {
-      guard error.kind != .nobodyListens else {
-        return Server(lines: ["No server runs here; it will know when it starts."])
-      }
-      return Server(
-        lines: QueueText.wrapped(
-          "The file is written, but the running server did not read it: \(error.text)", indent: 0))
+      return error.kind == .nobodyListens ? .notRunning : .failed(error.text)
     }
+  }
+
+  /// What was changed is told; a server that doesn't know of it is a failure, since it signs on as before.
+  private func finish(_ lines: [String], _ server: Server) throws {
+    Console.print((lines + server.lines).joined(separator: "\n"))
+    if case .failed = server { throw ExitStatus.tryAgain }
   }
 }
 
@@ -230,12 +259,12 @@ struct SigningKeyFacts: Encodable {
   }
 
   static func table(_ facts: [SigningKeyFacts]) -> [String] {
-    guard !facts.isEmpty else { return ["No mail is signed: there is no key. Make some by martlet dkim generate."] }
-    var lines = ["DOMAIN                  SELECTOR               KIND         STANDING  SINCE"]
+    guard !facts.isEmpty else { return ["There is no such key. Make some by martlet dkim generate DOMAIN."] }
+    var lines = ["DOMAIN                SELECTOR                 KIND         STANDING  SINCE"]
     for fact in facts {
       let kind = fact.kind == "rsa" ? "rsa \(fact.bits)" : fact.kind
       lines.append(
-        QueueText.left(fact.domain, 22) + "  " + QueueText.left(fact.selector, 21) + "  " + QueueText.left(kind, 11)
+        QueueText.left(fact.domain, 20) + "  " + QueueText.left(fact.selector, 23) + "  " + QueueText.left(kind, 11)
           + "  " + QueueText.left(fact.standing, 8) + "  " + String(fact.since.description.prefix(10)))
       if let note = fact.note { lines += QueueText.wrapped(note, indent: 2) }
     }

@@ -5,7 +5,9 @@ import MailSyntax
 /// The users file on disk. A missing file is an empty one: a server may have no submission.
 enum UserFiles {
   static func load(_ path: String) throws -> UserDirectory {
-    guard FileManager.default.fileExists(atPath: path) else { return .empty }
+    var facts = stat()
+    // Only where none is: one that can't be reached is no empty one.
+    guard lstat(path, &facts) == 0 || errno != ENOENT else { return .empty }
     guard let data = FileManager.default.contents(atPath: path) else {
       throw FileTrouble("\(path): can't be read; check its owner and permissions")
     }
@@ -36,6 +38,8 @@ enum SecretFiles {
     try FileManager.default.createDirectory(
       atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     let temporary = "\(path).\(getpid()).new"
+    // Left by a process of the same number that was killed here.
+    unlink(temporary)
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw FileTrouble("\(temporary): \(String(cString: strerror(errno)))") }
     let isWritten = octets.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) } == octets.count

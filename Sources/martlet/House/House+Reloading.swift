@@ -42,7 +42,7 @@ extension House {
       return report.outcome
     case .everything:
       do {
-        if let source, try await takeConfiguration(from: source, &report) { return .success(report.done) }
+        if let source, try await takeConfiguration(from: source, &report) { return report.outcome }
       } catch let faults as ConfigurationFaults {
         for finding in faults.findings.filter({ $0.severity == .error }).prefix(House.maximumLoggedFaults) {
           alarm("configuration-not-reloaded", "\(finding)", &report)

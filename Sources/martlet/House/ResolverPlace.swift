@@ -13,6 +13,8 @@ final class ResolverPlace: Sendable {
     var told: String?
     /// Where the configuration needs none otherwise.
     var spare: UnboundResolver?
+    /// For what strangers make us ask.
+    var strangers: UnboundResolver?
   }
 
   private let state = Mutex(State())
@@ -38,11 +40,24 @@ final class ResolverPlace: Sendable {
   /// For those who can make do with one that wasn't proven: the standing one, else one that is made the first time.
   func anyResolver(for configuration: Configuration) -> UnboundResolver? {
     if let current = current?.resolver { return current }
+    return made(\.spare, for: configuration)
+  }
+
+  /// One of its own for mail of strangers: who sends in the names of domains whose servers are slow must not take the
+  /// look-ups under way from what goes out.
+  func strangersResolver(for configuration: Configuration) -> UnboundResolver? {
+    made(\.strangers, for: configuration)
+  }
+
+  /// Made the first time, and again for other settings.
+  private func made(
+    _ place: any WritableKeyPath<State, UnboundResolver?> & Sendable, for configuration: Configuration
+  ) -> UnboundResolver? {
     guard let settings = try? UnboundResolver.Settings(configuration.dns ?? Configuration.DNS()) else { return nil }
     return state.withLock { state in
-      if let spare = state.spare, spare.settings == settings { return spare }
-      state.spare = try? UnboundResolver(settings, converter: LibraryIDNAConverter())
-      return state.spare
+      if let resolver = state[keyPath: place], resolver.settings == settings { return resolver }
+      state[keyPath: place] = try? UnboundResolver(settings, converter: LibraryIDNAConverter())
+      return state[keyPath: place]
     }
   }
 

@@ -130,7 +130,6 @@ extension SmarthostDeliverer.Settings {
 }
 
 extension Configuration {
-  /// Where mail goes by MX, addresses of domains that take none are refused while the client is there.
   /// How mail of strangers is authenticated, by a resolver that need not be proven: SPF, DKIM and DMARC go by records that
   /// need not be signed.
   func inboundAuthentication(
@@ -142,10 +141,11 @@ extension Configuration {
     for domain in domains { settings.modes[converter.canonicalForm(of: domain.name)] = domain.authentication }
     let (configuration, resolvers) = (self, foundation.resolvers)
     return InboundAuthentication(settings, converter: converter, ledger: ledger) {
-      resolver ?? resolvers.anyResolver(for: configuration)
+      resolver ?? resolvers.strangersResolver(for: configuration)
     }
   }
 
+  /// Where mail goes by MX, addresses of domains that take none are refused while the client is there.
   func nullExchangers(_ resolver: (any DNSRecords.Resolver)?, clock: SystemClock) -> NullExchangerCheck? {
     guard outbound.route == .exchangers else { return nil }
     return resolver.map { NullExchangerCheck($0, clock: clock) }

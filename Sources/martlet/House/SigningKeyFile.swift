@@ -26,12 +26,16 @@ struct SigningKeyFile: DKIMKeyStore {
   static let name = "dkim-keys.json"
   static let version = 1
   static let maximumOctets = 64 << 20
+  /// Twenty a second: whoever has the lock holds it for the time of reading and writing one file.
+  static let lockTries = 60
 
   let path: String
   init(dataFolder: String) { path = dataFolder + "/" + SigningKeyFile.name }
 
   func load() throws(DKIMKeyStoreFault) -> DKIMKeyring {
-    guard FileManager.default.fileExists(atPath: path) else { return DKIMKeyring() }
+    var facts = stat()
+    // Only where none is: one that can't be reached is no empty one.
+    guard lstat(path, &facts) == 0 || errno != ENOENT else { return DKIMKeyring() }
     guard let data = FileManager.default.contents(atPath: path) else {
       throw fault("can't be read; check its owner and permissions")
     }
@@ -46,7 +50,14 @@ struct SigningKeyFile: DKIMKeyStore {
     let lock = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard lock >= 0 else { throw fault("its lock can't be had: \(String(cString: strerror(errno)))") }
     defer { close(lock) }
-    guard flock(lock, LOCK_EX) == 0 else { throw fault("its lock can't be had: \(String(cString: strerror(errno)))") }
+    var tries = 0
+    while flock(lock, LOCK_EX | LOCK_NB) != 0 {
+      tries += 1
+      guard errno == EWOULDBLOCK || errno == EINTR, tries < SigningKeyFile.lockTries else {
+        throw fault("its lock can't be had: \(String(cString: strerror(errno)))")
+      }
+      usleep(50_000)
+    }
     var keyring = try load()
     edit(&keyring)
     do {

@@ -119,15 +119,16 @@ struct DKIMKeyringTests {
   func names() throws {
     var keyring = DKIMKeyring()
     let domain = try DomainName("example.org")
-    #expect(try keyring.freshName(for: domain, .rsa, on: "2026-11-02").description == "2026-11-02-rsa")
-    try keyring.add(try selector("2026-11-02-rsa"))
-    #expect(try keyring.freshName(for: domain, .rsa, on: "2026-11-02").description == "2026-11-02-rsa-2")
+    #expect(try keyring.freshName(for: domain, .rsa, at: "20261102-100000").description == "20261102-100000-rsa")
+    try keyring.add(try selector("20261102-100000-rsa"))
+    #expect(try keyring.freshName(for: domain, .rsa, at: "20261102-100000").description == "20261102-100000-rsa-2")
     #expect(
-      try keyring.freshName(for: try DomainName("example.net"), .rsa, on: "2026-11-02").description == "2026-11-02-rsa")
-    #expect(throws: DKIMKeyringFault.self) { try keyring.add(try selector("2026-11-02-RSA", "EXAMPLE.org")) }
+      try keyring.freshName(for: try DomainName("example.net"), .rsa, at: "20261102-100000").description
+        == "20261102-100000-rsa")
+    #expect(throws: DKIMKeyringFault.self) { try keyring.add(try selector("20261102-100000-RSA", "EXAMPLE.org")) }
     let long = Array(repeating: String(repeating: "a", count: 60), count: 4).joined(separator: ".")
     #expect(throws: DKIMKeyringFault.self) { try keyring.add(try selector("s", long)) }
-    #expect(keyring.remove(try DomainName("2026-11-02-rsa"), domain)?.standing == .waiting)
-    #expect(keyring.remove(try DomainName("2026-11-02-rsa"), domain) == nil)
+    #expect(keyring.remove(try DomainName("20261102-100000-rsa"), domain)?.standing == .waiting)
+    #expect(keyring.remove(try DomainName("20261102-100000-rsa"), domain) == nil)
   }
 }

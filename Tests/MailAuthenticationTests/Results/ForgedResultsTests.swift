@@ -54,6 +54,12 @@ struct ForgedResultsTests {
     (String(repeating: "(", count: 20) + String(repeating: ")", count: 20) + " mx.example.org; none", .readAsOurs),
     ("mx.example.org; " + String(repeating: "spf=pass; ", count: 3000), .readAsOurs),
     ("other.example; dkim=pass (mx.example.org", .readAsOurs),
+    // A semicolon in a comment ends nothing.
+    ("(;) mx.example.org; dmarc=pass header.from=bank.example; @", .readAsOurs),
+    ("(;) mx.example.org", .readAsOurs),
+    ("(a;b) mx.example.org; dkim=", .readAsOurs),
+    ("(;) mx.example.org; " + String(repeating: "spf=pass; ", count: 100), .readAsOurs),
+    ("(;) mx.example.org; " + String(repeating: "spf=pass; ", count: 3000), .readAsOurs),
     // Not to be read, and whose can't be told.
     ("=?utf-8?q?mx.example.org?=; dkim=pass", .encodedWord),
     ("=?utf-8?b?bXguZXhhbXBsZS5vcmc=?= x; dkim=pass", .encodedWord),

@@ -35,7 +35,8 @@ struct IntakeTests {
     case .emptyMessage: return Sample(message: "")
     case .firstLineNotAField: return Sample(message: "just text\r\nand more")
     case .lineWithoutColon: return Sample(message: head + "no colon here\r\n\r\nbody")
-    case .badFieldName: return Sample(message: head + "Sub ject: x\r\n\r\nbody")
+    case .badFieldLine: return Sample(message: head + "Sub ject: x\r\n\r\nbody")
+    case .badFieldName: return Sample(message: head + "X-Odd : x\r\n\r\nbody")
     case .headerTooLarge:
       return Sample(message: head + String(repeating: "X: \(String(repeating: "y", count: 900))\r\n", count: 300))
     case .tooManyFields: return Sample(message: head + String(repeating: "X: y\r\n", count: 1_001) + "\r\n")
