@@ -57,8 +57,7 @@ public struct ZoneFile: Hashable, Sendable {
       resolver.add(name)
       for parent in name.parents { resolver.add(parent) }
     }
-    // Of those nobody can say anything, whatever the zone has.
-    for (name, own) in names where !failing.contains(name) { fill(&resolver, name, own, names) }
+    for (name, own) in names { fill(&resolver, name, own, names) }
     return resolver
   }
 

@@ -16,14 +16,14 @@ extension Intake {
   /// Asks for the origin of a message that is here whole, before anything of it is durable: a refusal is said in the
   /// session, and nobody is written to.
   func judge(
-    _ origin: OriginCheck, of message: NewMessage, _ mode: LocalPolicy.Mode, reception: Reception,
-    _ session: SessionFacts
+    _ origin: OriginCheck, of message: NewMessage, named messageID: String?, _ mode: LocalPolicy.Mode,
+    reception: Reception, _ session: SessionFacts
   ) async -> OriginJudgement {
     guard let findings = await origin.judge(clock: clock) else {
       let unknown = [MailEvent.Field("dmarc", .text("temperror: nothing could be learned in time"))]
       switch mode {
       case .monitor: return .taken(nil, unknown)
-      case .enforce: return refuse(message, .originUnknown, unknown, session)
+      case .enforce: return refuse(message, messageID, .originUnknown, unknown, session)
       }
     }
     let disposition = findings.disposition(mode)
@@ -35,14 +35,15 @@ extension Intake {
     let fields = findings.fields(disposition)
     switch disposition {
     case .accept, .quarantine: return .taken(findings.field(by: reception.hostName, disposition), fields)
-    case .reject(let refusal), .tryLater(let refusal): return refuse(message, Reply(refusal), fields, session)
+    case .reject(let refusal), .tryLater(let refusal):
+      return refuse(message, messageID, Reply(refusal), fields, session)
     }
   }
 
   private func refuse(
-    _ message: NewMessage, _ reply: Reply, _ fields: [MailEvent.Field], _ session: SessionFacts
+    _ message: NewMessage, _ messageID: String?, _ reply: Reply, _ fields: [MailEvent.Field], _ session: SessionFacts
   ) -> OriginJudgement {
-    events.record(.unauthenticated(message, fields, reply, session))
+    events.record(.unauthenticated(message, named: messageID, fields, reply, session))
     return .refused(reply)
   }
 }

@@ -29,7 +29,7 @@ extension MailEvent {
 
   /// `message.unauthenticated`: a message that was refused for what SPF, DKIM and DMARC said.
   static func unauthenticated(
-    _ message: NewMessage, _ findings: [Field], _ reply: Reply, _ session: SessionFacts
+    _ message: NewMessage, named messageID: String?, _ findings: [Field], _ reply: Reply, _ session: SessionFacts
   ) -> MailEvent {
     let named = message.recipients.prefix(maximumNamedRecipients).map(\.address.description)
     return MailEvent(
@@ -37,7 +37,7 @@ extension MailEvent {
       [
         Field("session", .text(session.session.description)), Field("from", .text(message.reversePath.description)),
         Field("to", .text(named.joined(separator: ","))),
-      ] + findings
+      ] + (messageID.map { [Field("message-id", .text(self.named($0)))] } ?? []) + findings
         + [Field("reply", .text(reply.description.split(separator: "\n").joined(separator: " / ")))]
         + connection(session))
   }

@@ -99,7 +99,8 @@ final class IntakeSink: BodySink {
       var circumstances = signature.map { [MailEvent.Field("signed", .text($0.names.joined(separator: ",")))] } ?? []
       if forgedResults > 0 { circumstances.append(.init("forged-results", .number(forgedResults))) }
       if let origin {
-        let judgement = await intake.judge(origin, of: message, mode, reception: reception, session)
+        let judgement = await intake.judge(
+          origin, of: message, named: messageID, mode, reception: reception, session)
         switch judgement {
         case .refused(let reply):
           writer.discard()

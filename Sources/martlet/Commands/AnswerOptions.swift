@@ -6,7 +6,8 @@ import MailSyntax
 struct AnswerOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Answers from this zone file alone.", valueName: "file")) var zone: String?
   @Option(
-    help: ArgumentHelp("With --zone: a name whose look-up fails; may be repeated.", valueName: "name"),
+    help: ArgumentHelp(
+      "With --zone: a name of which look-ups fail for what the file doesn't have; may be repeated.", valueName: "name"),
     transform: AnswerOptions.readName)
   var fails: [DomainName] = []
   @OptionGroup var dns: ResolverOptions

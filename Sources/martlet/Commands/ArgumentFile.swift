@@ -14,8 +14,10 @@ enum ArgumentFile {
       }
       return octets
     } catch {
-      let isThere = path == "-" || FileManager.default.fileExists(atPath: path)
-      let reason = isThere ? error.localizedDescription : "there is no such file"
+      var isFolder: ObjCBool = false
+      let isThere = path == "-" || FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+      let reason =
+        isFolder.boolValue ? "it is a folder" : isThere ? error.localizedDescription : "there is no such file"
       Console.complain("\(QueueText.printable(path)): \(QueueText.printable(reason))")
       throw isThere ? ExitStatus.inputOutput : ExitStatus.noInput
     }

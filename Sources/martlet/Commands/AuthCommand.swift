@@ -25,7 +25,7 @@ struct AuthCheck: AsyncParsableCommand {
 
       With --zone the answers come from a zone file and not from the DNS, so that records can be tried before they \
       are published. Names in it are whole ones unless $ORIGIN says otherwise; what it doesn't have isn't there. \
-      --fails says of which names nobody can say anything, to see what a failure of the DNS does.
+      --fails names those of which nobody can say what the file doesn't have, to see what a failure of the DNS does.
 
       Exit codes: 0 nothing speaks against it, 1 DMARC fails, or where no policy stands SPF does, or the message has \
       signatures and none verifies, 64 wrong use, 65 no message or no zone file, 66 there is no such file, 69 there is no \

@@ -69,6 +69,9 @@ struct AuthReport {
     if let dmarc {
       verdicts.append(AuthReport.verdict(AuthReport.headline(dmarc), paint, dmarc.result.colour, dmarc.steps))
     }
+    if dmarc != nil, address == nil {
+      verdicts.append(["SPF was not asked, and may speak for the author: no client is named by --ip"])
+    }
     return Array(verdicts.joined(separator: [""]))
   }
 

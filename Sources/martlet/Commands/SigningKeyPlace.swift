@@ -260,12 +260,13 @@ struct SigningKeyFacts: Encodable {
 
   static func table(_ facts: [SigningKeyFacts]) -> [String] {
     guard !facts.isEmpty else { return ["There is no such key. Make some by martlet dkim generate DOMAIN."] }
-    var lines = ["DOMAIN                SELECTOR                 KIND         STANDING  SINCE"]
+    var lines = ["DOMAIN             SELECTOR                 KIND      STANDING  SINCE (UTC)"]
     for fact in facts {
       let kind = fact.kind == "rsa" ? "rsa \(fact.bits)" : fact.kind
       lines.append(
-        QueueText.left(fact.domain, 20) + "  " + QueueText.left(fact.selector, 23) + "  " + QueueText.left(kind, 11)
-          + "  " + QueueText.left(fact.standing, 8) + "  " + String(fact.since.description.prefix(10)))
+        QueueText.left(fact.domain, 17) + "  " + QueueText.left(fact.selector, 23) + "  " + QueueText.left(kind, 8)
+          + "  " + QueueText.left(fact.standing, 8) + "  " + fact.since.description.prefix(16).replacing("T", with: " ")
+      )
       if let note = fact.note { lines += QueueText.wrapped(note, indent: 2) }
     }
     return lines
