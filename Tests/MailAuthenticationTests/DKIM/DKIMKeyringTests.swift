@@ -65,7 +65,7 @@ struct DKIMKeyringTests {
     let keyring = try DKIMKeyring([
       try selector("a", "example.org", .rsa, .signing), try selector("b", "example.org", .ed25519, .signing),
       try selector("c", "news.example.org", .ed25519, .signing), try selector("d", "example.net"),
-      try selector("e", "example.org", .rsa, .retired),
+      try selector("e", "example.org", .rsa, .retired), try selector("f", "new.example.org"),
     ])
     func names(_ authors: String...) throws -> [String] {
       keyring.signings(for: try authors.map { try DomainName($0) }).map { "\($0.selector).\($0.domain)" }
@@ -74,6 +74,8 @@ struct DKIMKeyringTests {
     #expect(try names("EXAMPLE.org") == ["a.example.org", "b.example.org"])
     #expect(try names("shop.example.org") == ["a.example.org", "b.example.org"])
     #expect(try names("de.news.example.org") == ["c.news.example.org"])
+    #expect(
+      try names("new.example.org") == ["a.example.org", "b.example.org"], "its own waits, and the one above signs on")
     #expect(try names("notexample.org").isEmpty, "not below it")
     #expect(try names("example.net").isEmpty, "its key waits")
     #expect(try names("org").isEmpty)

@@ -281,4 +281,19 @@ struct DMARCEvaluationTests {
     #expect(zone.names.count <= 60 && Set(zone.names).count == zone.names.count)
     #expect(relaxed.decisive?.alignments.last?.standing == .notEvaluated)
   }
+
+  @Test("RFC 9989 §11.5: one author's signatures use up none of the look-ups for another's policy")
+  func lookUpsOfEach() async throws {
+    let zone = try AskedZone([
+      "attacker.test": ["v=DMARC1; p=none"], "bank.example": ["v=DMARC1; p=reject"],
+    ])
+    var signatures: [DMARCInput.DKIM] = []
+    for number in 0..<16 {
+      signatures.append(.init(domain: try DomainName("z.y.x.w.v.u\(number).attacker.test"), passed: true))
+    }
+    let outcome = try await zone.evaluate(
+      from: "a@attacker.test, ceo@bank.example", DMARCInput(spf: nil, dkim: signatures))
+    #expect(outcome.result == .fail && outcome.requested == .reject)
+    #expect(outcome.decisive?.authorDomain == (try DomainName("bank.example")))
+  }
 }
