@@ -34,6 +34,14 @@ public struct HeaderScanner: Sendable {
     fieldLimit = maximumFields
   }
 
+  /// Reads a message that is here whole: never `.incomplete`.
+  public static func read(_ message: ByteBuffer) -> Progress {
+    var scanner = HeaderScanner()
+    let progress = scanner.append(message)
+    guard case .incomplete = progress else { return progress }
+    return scanner.finish()
+  }
+
   /// Takes the next chunk. After `.complete` or `.fault` the scanner is done and may not be fed.
   public mutating func append(_ bytes: ByteBuffer) -> Progress {
     invariant(!isFinished, "a header scanner is not fed after its end")

@@ -58,3 +58,10 @@ extension IPAddress {
     }
   }
 }
+
+extension IPAddress {
+  /// Whether somebody on the Internet has it who isn't in one of these networks either.
+  public func isStrange(besides own: [IPNetwork]) -> Bool {
+    !IPNetwork.notGlobal.contains { $0.contains(self) } && !own.contains { $0.contains(self) }
+  }
+}

@@ -81,6 +81,7 @@ extension SPFEvaluation {
     guard let text = await term(domain, values) else { return (false, localPartWords) }
     guard let target = queryName(text) else { return (false, "\(said(text)) is no name") }
     let names = await namesOfClient()
+    try expectTime()
     if let name = names.first(where: { $0.isAtOrBelow(target) }) { return (true, "the client is \(name)") }
     return (false, "no name of the client is \(said(text)) or below it")
   }
@@ -133,7 +134,7 @@ extension SPFEvaluation {
     if let validatedNames { return validatedNames }
     var names: [DomainName] = []
     if case .records(let found) = await check.resolver.names(of: question.address) {
-      for name in found.records.prefix(check.bounds.names) {
+      for name in found.records.prefix(check.bounds.names) where hasTime {
         guard
           case .records(let addresses) = await check.resolver.addresses(of: name, family: question.address.family),
           addresses.records.contains(question.address)

@@ -156,15 +156,21 @@ struct SPFEvaluation {
     }
   }
 
+  var hasTime: Bool { check.clock.uptime < deadline }
+
+  func expectTime() throws(Stop) {
+    guard hasTime else {
+      throw .temporary("the check has taken longer than \(check.bounds.time.components.seconds) s")
+    }
+  }
+
   /// The records of an answer, none where there are none.
   ///
   /// - Parameter isTerm: one of the look-ups of which few may find nothing (RFC 7208 §4.6.4).
   mutating func found<Record>(
     _ answer: DNSAnswer<Record>, _ name: DomainName, isTerm: Bool = true
   ) throws(Stop) -> [Record] {
-    guard check.clock.uptime < deadline else {
-      throw .temporary("the check has taken longer than \(check.bounds.time.components.seconds) s")
-    }
+    try expectTime()
     switch answer {
     case .records(let set): return set.records
     case .none, .noSuchName:

@@ -75,7 +75,7 @@ public struct InboundAuthentication: Sendable {
 
   /// Whether a client's mail is judged: who is no stranger sends in nobody's name but ours.
   func isAsked(about address: IPAddress) -> Bool {
-    !(IPNetwork.notGlobal + settings.uncheckedNetworks).contains { $0.contains(address) }
+    address.isStrange(besides: settings.uncheckedNetworks)
   }
 
   /// What is done with mail for a path. Who writes to complain must be heard, whatever is wrong with his domain.

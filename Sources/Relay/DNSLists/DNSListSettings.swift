@@ -13,6 +13,6 @@ public struct DNSListSettings: Hashable, Sendable {
   }
 
   func isAsked(about address: IPAddress) -> Bool {
-    !lists.isEmpty && !(IPNetwork.notGlobal + uncheckedNetworks).contains { $0.contains(address) }
+    !lists.isEmpty && address.isStrange(besides: uncheckedNetworks)
   }
 }

@@ -1,5 +1,6 @@
 import Accounts
 import MailMessage
+import MailQueue
 import MailSyntax
 import SMTPGrammar
 import SMTPSessions
@@ -50,4 +51,16 @@ extension Reply {
     454, EnhancedStatusCode(.persistentTransient, 7, 0), "too many failed attempts, try again later")
   static let authenticationUnavailable = Reply(
     454, EnhancedStatusCode(.persistentTransient, 7, 0), "authentication is busy, try again")
+}
+
+extension Reply {
+  /// What a session says of a store that could not take a message.
+  init(_ fault: StoreFault) {
+    switch fault {
+    case .spaceLow: self = .spaceLow
+    case .stopped: self = .storeStopped
+    case .tooLarge: self = Reply(552, EnhancedStatusCode(.permanent, 3, 4), "message too large")
+    case .unavailable, .notFound, .corrupt, .duplicate: self = .internalFault
+    }
+  }
 }

@@ -170,7 +170,7 @@ final class IntakeSink: BodySink {
       self.findings = findings
       wish = TLSWish(requiresTLS: transaction.parameters.requiresTLS, header: header)
       messageID = header.value(of: "message-id") ?? added.first { $0.name.lowercased() == "message-id" }?.value
-      prefix = received.bytes
+      prefix = ReceivedField(transaction, session, by: reception, as: id, at: receivedAt).field.bytes
       for field in added { field.write(into: &prefix) }
       let forged = ForgedResults(in: header, authservID: reception.hostName, converter: reception.converter)
       forgedResults = forged.fields.count
@@ -179,7 +179,9 @@ final class IntakeSink: BodySink {
         OriginCheck(header, transaction, session, host: reception.hostName, by: $0)
       }
       do throws(MessageSigningFault) {
-        signature = try startSignature(header, kept: kept, added: added)
+        if session.role.isSubmission, let signing = intake.signing {
+          signature = try MessageSignature(header, leavingAs: kept, behind: added, by: signing)
+        }
       } catch {
         return refuse(intake.reply(to: error, of: id))
       }
@@ -226,40 +228,6 @@ final class IntakeSink: BodySink {
   }
 
   private var declaresEightBit: Bool { transaction.parameters.body == .eightBitMIME }
-
-  private var received: HeaderField {
-    var trace = ReceivedField(
-      client: .init(greeting: session.clientIdentity, address: session.peer.address), host: reception.hostName,
-      transmission: .init(
-        isExtended: session.isExtended, isEncrypted: session.tls != nil, isAuthenticated: session.user != nil,
-        usesSMTPUTF8: transaction.parameters.usesSMTPUTF8),
-      queueID: id.description, recipients: transaction.recipients.map(\.path),
-      tls: session.tls.map {
-        .init(
-          version: $0.version.description, cipherSuite: $0.cipherSuite.description, group: $0.group?.description)
-      },
-      date: receivedAt)
-    trace.showsClientAddress = reception.showsClientAddress || !session.role.isSubmission
-    return trace.field
-  }
-
-  /// What a user wrote is signed for its author's domain, as it will leave.
-  private func startSignature(
-    _ header: HeaderSection, kept: ByteBuffer, added: [HeaderField]
-  ) throws(MessageSigningFault) -> MessageSignature? {
-    guard session.role.isSubmission, let signing = intake.signing else { return nil }
-    guard !added.isEmpty || kept != header.bytes else { return try MessageSignature(header, by: signing) }
-    var leaving = ByteBuffer()
-    for field in added { field.write(into: &leaving) }
-    leaving.writeImmutableBuffer(kept)
-    var scanner = HeaderScanner()
-    var progress = scanner.append(leaving)
-    if case .incomplete = progress { progress = scanner.finish() }
-    guard case .complete(let header, _) = progress else {
-      throw .unsignable("with the fields that were added its header is too large")
-    }
-    return try MessageSignature(header, by: signing)
-  }
 
   // MARK: Body
 
@@ -343,33 +311,5 @@ final class IntakeSink: BodySink {
     intake.memory.give(back: octetsTaken)
     octetsTaken = 0
     return reply
-  }
-}
-
-extension NewMessage {
-  /// Puts the signatures in front of everything.
-  fileprivate mutating func sign(with signature: MessageSignature?, at now: UTCInstant) throws(MessageSigningFault) {
-    guard let signature else { return }
-    prepend(try signature.finish(now: now))
-  }
-
-  fileprivate mutating func prepend(_ field: HeaderField) { prepend(field.bytes) }
-
-  private mutating func prepend(_ fields: ByteBuffer) {
-    var fields = fields
-    fields.writeImmutableBuffer(prefix)
-    prefix = fields
-  }
-}
-
-extension Reply {
-  /// What a session says of a store that could not take a message.
-  init(_ fault: StoreFault) {
-    switch fault {
-    case .spaceLow: self = .spaceLow
-    case .stopped: self = .storeStopped
-    case .tooLarge: self = Reply(552, EnhancedStatusCode(.permanent, 3, 4), "message too large")
-    case .unavailable, .notFound, .corrupt, .duplicate: self = .internalFault
-    }
   }
 }

@@ -140,8 +140,7 @@ struct ReportComposer {
 
   /// Without signatures of the text as it was.
   private func unsigned(_ report: ByteBuffer) -> ByteBuffer {
-    var scanner = HeaderScanner()
-    guard case .complete(let header, var body) = scanner.append(report) else { return report }
+    guard case .complete(let header, var body) = HeaderScanner.read(report) else { return report }
     var text = header.removing(["dkim-signature"])
     text.writeBuffer(&body)
     return text

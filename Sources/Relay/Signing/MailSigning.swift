@@ -110,12 +110,9 @@ public final class MailSigning: Sendable {
 
   /// The signatures of a message that is here whole, to be put above it. None where none of its authors has a key.
   public func fields(for message: ByteBuffer, now: UTCInstant) throws(MessageSigningFault) -> ByteBuffer {
-    var scanner = HeaderScanner()
-    var progress = scanner.append(message)
-    if case .incomplete = progress { progress = scanner.finish() }
-    guard case .complete(let header, let body) = progress, var signature = try MessageSignature(header, by: self) else {
-      return ByteBuffer()
-    }
+    guard case .complete(let header, let body) = HeaderScanner.read(message),
+      var signature = try MessageSignature(header, by: self)
+    else { return ByteBuffer() }
     signature.append(body)
     return try signature.finish(now: now)
   }

@@ -1,5 +1,6 @@
 import MailAuthentication
 import MailMessage
+import MailQueue
 import MailSyntax
 import NIOCore
 
@@ -24,6 +25,25 @@ struct MessageSignature {
     }
   }
 
+  /// - Parameters:
+  ///   - header: as it came.
+  ///   - kept: what of it will leave, behind the fields that are `added`.
+  init?(
+    _ header: HeaderSection, leavingAs kept: ByteBuffer, behind added: [HeaderField], by signing: MailSigning
+  ) throws(MessageSigningFault) {
+    guard !added.isEmpty || kept != header.bytes else {
+      try self.init(header, by: signing)
+      return
+    }
+    var leaving = ByteBuffer()
+    for field in added { field.write(into: &leaving) }
+    leaving.writeImmutableBuffer(kept)
+    guard case .complete(let header, _) = HeaderScanner.read(leaving) else {
+      throw .unsignable("with the fields that were added its header is too large")
+    }
+    try self.init(header, by: signing)
+  }
+
   mutating func append(_ body: ByteBuffer) { signer.append(body) }
 
   /// The fields, to be put above all others (RFC 6376 §5.6).
@@ -45,4 +65,20 @@ public enum MessageSigningFault: Error, Hashable, Sendable {
   case unsignable(String)
   /// The key makes none.
   case keyFailed(String)
+}
+
+extension NewMessage {
+  /// Puts the signatures in front of everything.
+  mutating func sign(with signature: MessageSignature?, at now: UTCInstant) throws(MessageSigningFault) {
+    guard let signature else { return }
+    prepend(try signature.finish(now: now))
+  }
+
+  mutating func prepend(_ field: HeaderField) { prepend(field.bytes) }
+
+  private mutating func prepend(_ fields: ByteBuffer) {
+    var fields = fields
+    fields.writeImmutableBuffer(prefix)
+    prefix = fields
+  }
 }

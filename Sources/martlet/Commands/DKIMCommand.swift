@@ -28,11 +28,11 @@ struct DKIMSign: AsyncParsableCommand {
       Exit codes: 0 signed, 64 wrong use, 65 no message or no key, 66 a file can't be read, 74 input or output failed.
       """)
 
-  @Option(help: ArgumentHelp("In whose name.", valueName: "name"), transform: DKIMSign.readName)
+  @Option(help: ArgumentHelp("In whose name.", valueName: "name"), transform: SigningKeyPlace.name)
   var domain: DomainName
   @Option(
     help: ArgumentHelp("The key stands at SELECTOR._domainkey.DOMAIN.", valueName: "name"),
-    transform: DKIMSign.readName)
+    transform: SigningKeyPlace.name)
   var selector: DomainName
   @Option(help: ArgumentHelp("The private key, in PEM.", valueName: "file")) var key: String
   @Option(help: ArgumentHelp("How long the signature holds; for ever without it.", valueName: "days"))
@@ -67,14 +67,6 @@ struct DKIMSign: AsyncParsableCommand {
     } catch let fault as DKIMSigningFault {
       Console.complain("\(QueueText.printable(message)): \(fault)")
       throw ExitStatus.badData
-    }
-  }
-
-  private static func readName(_ text: String) throws -> DomainName {
-    do throws(MailSyntaxError) {
-      return try DomainName(text.hasSuffix(".") ? text.dropLast() : text[...])
-    } catch {
-      throw ValidationError("\(QueueText.printable(text)): \(error).")
     }
   }
 }

@@ -40,7 +40,8 @@ struct SigningKeyPlace {
     return name
   }
 
-  private static func name(_ text: String) throws -> DomainName {
+  /// With or without the root's dot.
+  static func name(_ text: String) throws -> DomainName {
     do throws(MailSyntaxError) {
       return try DomainName(text.hasSuffix(".") ? text.dropLast() : text[...])
     } catch {

@@ -87,6 +87,15 @@ struct SPFCheckTests {
     let slow = try SPFStage(zone, each: .seconds(8))
     #expect(try await slow.outcome().result == .temperror)
     #expect(slow.questions.count == 3)
+
+    // The names of an address are looked up one by one, too.
+    let names = (0..<10).map { "h\($0).other.example" }
+    let pointers =
+      "example.org TXT \"v=spf1 ptr -all\"\n"
+      + names.map { "3.2.0.192.in-addr.arpa PTR \($0)\n\($0) A 192.0.2.3\n" }.joined()
+    let named = try SPFStage(pointers, each: .seconds(6))
+    #expect(try await named.outcome().result == .temperror)
+    #expect(named.questions.count <= 5)
   }
 
   @Test(

@@ -66,10 +66,7 @@ enum SigningSample {
 
   /// What a receiver makes of the signatures.
   static func outcomes(of message: String, by zone: ZoneResolver, at now: UTCInstant) async throws -> [DKIMOutcome] {
-    var scanner = HeaderScanner()
-    var progress = scanner.append(ByteBuffer(string: message))
-    if case .incomplete = progress { progress = scanner.finish() }
-    guard case .complete(let header, let body) = progress else { return [] }
+    guard case .complete(let header, let body) = HeaderScanner.read(ByteBuffer(string: message)) else { return [] }
     var verifier = DKIMVerifier(converter: UnchangedNames())
     verifier.begin(header)
     verifier.append(body)
