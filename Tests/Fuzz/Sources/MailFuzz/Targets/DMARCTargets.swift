@@ -78,7 +78,7 @@ private func evaluate(_ bytes: UnsafeRawBufferPointer) {
   let outcome = result { await DMARCEvaluation(resolver: zone, converter: OneName()).evaluate(header, input) }
   // Policy records, and whether each of the author's domains exists.
   require(
-    zone.questions <= DMARCLookups.maximumQueries + DMARCAuthors.maximumDomains,
+    zone.questions <= (DMARCLookups.maximumQueries + 1) * DMARCAuthors.maximumDomains,
     "look-ups are bounded: \(zone.questions)")
   check(outcome.steps)
   require(outcome.verdicts.count <= DMARCAuthors.maximumDomains, "domains are bounded")
@@ -87,9 +87,11 @@ private func evaluate(_ bytes: UnsafeRawBufferPointer) {
   let passes = !outcome.verdicts.isEmpty && outcome.verdicts.allSatisfy { $0.result == .pass }
   require((outcome.result == .pass) == passes, "a message passes where it does for each domain")
   require(outcome.result == .fail || outcome.requested == .none, "only of what failed anything is asked")
-  for mode in DMARCLocalPolicy.Mode.allCases {
-    for path in [DMARCMailPath.unknown, .direct(because: ""), .indirect(because: "")] {
-      check(DMARCLocalPolicy.disposition(of: outcome, path: path, mode: mode), outcome)
+  for mode in LocalPolicy.Mode.allCases {
+    for path in [MailPath.unknown, .direct(because: ""), .indirect(because: "")] {
+      check(
+        LocalPolicy.disposition(
+          spf: nil, dkim: [], dmarc: outcome, path: path, client: .v4(0xc000_0201), mode: mode), outcome)
     }
   }
   for domain in outcome.verdicts.map(\.authorDomain) { walk(from: domain, zoneText) }
@@ -116,12 +118,13 @@ private func check(_ verdict: DMARCVerdict, _ input: DMARCInput) {
   }
 }
 
-private func check(_ disposition: DMARCLocalPolicy.Disposition, _ outcome: DMARCOutcome) {
+private func check(_ disposition: LocalPolicy.Disposition, _ outcome: DMARCOutcome) {
   switch disposition {
   case .accept: break
   case .quarantine(let reason): require(isOneLine(reason), "a reason is one line: \(reason.debugDescription)")
   case .reject(let reply), .tryLater(let reply):
-    require(reply.text.utf8.allSatisfy { (0x20...0x7e).contains($0) }, "a reply is of printable ASCII")
+    require(
+      reply.lines.allSatisfy { $0.utf8.allSatisfy { (0x20...0x7e).contains($0) } }, "a reply is of printable ASCII")
     require(outcome.result == .fail || outcome.result == .temperror, "only what failed is refused")
   }
 }
