@@ -11,8 +11,9 @@ public struct InboundAuthentication: Sendable {
   /// For all look-ups of one message: the client waits for its last reply, and has ten minutes for it (RFC 5321
   /// §4.5.3.2.6).
   public static let judgementTime: Duration = .seconds(60)
-  /// Messages that are judged at the same time; each has three look-ups under way at the most. Of more nothing is known:
-  /// a flood in the names of domains whose servers are slow must not take the resolver from what goes out.
+  /// Messages that are judged at the same time: each has two look-ups of SPF under way at the most, and one for each key
+  /// (`DKIMVerifier.maximumSignatures`). Of more nothing is known, so that a flood in the names of domains whose servers
+  /// are slow has an end.
   public static let maximumUnderWay = 200
 
   public struct Settings: Hashable, Sendable {

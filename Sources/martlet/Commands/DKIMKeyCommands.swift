@@ -181,14 +181,15 @@ struct DKIMRemove: AsyncParsableCommand {
     commandName: "remove", abstract: "Take a key away for good.",
     usage: "martlet dkim remove --config <file> <domain> <selector> [--force]",
     discussion: """
-      For one that is no longer trusted: take its record out of the DNS, too. A key that signs goes only with --force; \
-      without another of its kind the domain's mail then lacks that signature.
+      For one that is no longer trusted: take its record out of the DNS, too. A key that signs, or whose record mail on \
+      its way still needs, goes only with --force; without another of its kind the domain's mail then lacks that \
+      signature.
       """)
 
   @OptionGroup var place: PlaceOptions
   @Argument(help: ArgumentHelp("The domain.", valueName: "domain")) var domain: String
   @Argument(help: ArgumentHelp("The key's selector.", valueName: "selector")) var selector: String
-  @Flag(help: "Also one that signs.") var force = false
+  @Flag(help: "Also one that signs, or is still needed.") var force = false
 
   func validate() throws {
     _ = try SigningKeyPlace.domain(domain)
