@@ -192,6 +192,10 @@ let package = Package(
         "MailSyntax", "SASLMechanisms", "SMTPGrammar", "SMTPSessions", "TransportSecurity", nioCore,
         subprocess,
       ]),
+    .testTarget(
+      name: "FuzzTests",
+      dependencies: ["DNSRecords", "MailAuthentication", "MailMessage", "MailSyntax", nioCore],
+      path: "Tests/Fuzz/Sources", exclude: ["MailFuzz"], swiftSettings: settings),
     tests("MailQueueTests", ["MailQueue", "MailSyntax", "SMTPGrammar", nioCore]),
     tests("AccountsTests", ["Accounts", "MailQueue", "MailSyntax", "SASLMechanisms"]),
     tests(

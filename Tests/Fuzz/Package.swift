@@ -1,7 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// A package of its own: what stands here is built with libFuzzer's instrumentation, by `Tests/Fuzz/run` alone.
+// A package of its own: `Tests/Fuzz/run` builds it with libFuzzer's instrumentation. The same targets without it are the
+// package martlet's FuzzTests, which play the examples in Corpus.
 
 let package = Package(
   name: "fuzz",
@@ -10,6 +11,8 @@ let package = Package(
     .executableTarget(
       name: "MailFuzz",
       dependencies: [.product(name: "MailAuthentication", package: "martlet")],
+      path: "Sources",
+      exclude: ["FuzzTests"],
       swiftSettings: [
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("NonisolatedNonsendingByDefault"),

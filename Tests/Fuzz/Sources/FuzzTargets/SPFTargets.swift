@@ -63,18 +63,18 @@ private func macro(_ bytes: UnsafeRawBufferPointer) {
 private func evaluate(_ bytes: UnsafeRawBufferPointer) {
   let (line, rest) = bytes.firstLine()
   guard let zone = CountedZone(rest) else { return }
-  let check = SPFCheck(zone)
+  let spf = SPFCheck(zone)
   let question = SPFQuestion(words(line))
-  let outcome = result { await check.outcome(of: question) }
+  let outcome = result { await spf.outcome(of: question) }
   // Ten terms of one look-up and ten names each, the client's ten names and their addresses, the records and the
   // explanation.
   require(zone.questions <= 10 * 11 + 11 + 12, "look-ups are bounded: \(zone.questions)")
-  MailFuzz.check(outcome.steps)
+  check(outcome.steps)
   require(outcome.steps.count <= SPFEvaluation.maximumSteps, "steps are bounded")
   require(outcome.explanation == nil || outcome.result == .fail, "only fail is explained")
   let explanation = outcome.explanation ?? ""
   require(explanation.utf8.allSatisfy { (0x20...0x7e).contains($0) || $0 >= 0x80 }, "an explanation is one line")
-  require(explanation.utf8.count <= check.bounds.explanationOctets + 3, "an explanation is bounded")
+  require(explanation.utf8.count <= spf.bounds.explanationOctets + 3, "an explanation is bounded")
   require(isOneLine(outcome.problem ?? ""), "a problem is one line: \(outcome.problem.debugDescription)")
   require(isOneLine(outcome.directive ?? ""), "a directive is one line: \(outcome.directive.debugDescription)")
   switch outcome.result {
@@ -82,7 +82,7 @@ private func evaluate(_ bytes: UnsafeRawBufferPointer) {
   case .pass, .fail, .softfail: require(outcome.directive != nil, "\(outcome.result) has its directive")
   case .neutral: require(outcome.problem == nil, "neutral is no problem")
   }
-  require(result { await check.outcome(of: question) } == outcome, "an outcome is one")
+  require(result { await spf.outcome(of: question) } == outcome, "an outcome is one")
   var field = ReceivedSPFField(outcome.result)
   field.problem = outcome.problem
   field.mechanism = outcome.directive

@@ -10,7 +10,7 @@ func verify(_ bytes: UnsafeRawBufferPointer) {
   let octets = Array(bytes)
   guard let (header, body) = message(octets) else { return }
   let record = header.first("key-record").map { header.unfoldedValue(of: $0) }
-  let outcomes = outcomes(header, body, record)
+  let outcomes = verify(header, body, record)
   let found = min(header.count(of: "dkim-signature"), DKIMVerifier.maximumSignatures + 1)
   require(outcomes.count == found, "each signature has an outcome: \(outcomes.count), not \(found)")
   require(outcomes.map(\.place) == Array(0..<found), "outcomes stand in the order of the signatures")
@@ -23,10 +23,10 @@ func verify(_ bytes: UnsafeRawBufferPointer) {
   let length = 1 + (octets.last ?? 0) % 23
   guard let (cutHeader, cutBody) = message(pieces(of: octets, lengths: Array(repeating: length, count: octets.count)))
   else { fatalError("a message that comes in pieces can be read too") }
-  require(MailFuzz.outcomes(cutHeader, cutBody, record) == outcomes, "a message in pieces has the same outcomes")
+  require(verify(cutHeader, cutBody, record) == outcomes, "a message in pieces has the same outcomes")
 }
 
-private func outcomes(_ header: HeaderSection, _ body: [ByteBuffer], _ record: [UInt8]?) -> [DKIMOutcome] {
+private func verify(_ header: HeaderSection, _ body: [ByteBuffer], _ record: [UInt8]?) -> [DKIMOutcome] {
   result {
     var verifier = DKIMVerifier(converter: OneName())
     verifier.begin(header)
@@ -72,15 +72,15 @@ func sign(_ bytes: UnsafeRawBufferPointer) {
   let signed = fields.flatMap { Array($0.readableBytesView) }
   let sealed = Array("Subject: another\r\n".utf8)
   // One field more may be one too many.
-  guard let verdict = verdict(signed + octets), let altered = MailFuzz.verdict(signed + sealed + octets) else { return }
+  guard let verdict = verify(signed + octets), let altered = verify(signed + sealed + octets) else { return }
   require(verdict == .pass, "what is signed verifies, and is no \(verdict)")
   require(altered == .fail, "an added field is found, and is no \(altered)")
   guard header.hasSeparator else { return }
-  require(MailFuzz.verdict(signed + octets + [0x21]) == .fail, "a changed body is found")
+  require(verify(signed + octets + [0x21]) == .fail, "a changed body is found")
 }
 
 /// On the uppermost signature; nil where the header section can't be read.
-private func verdict(_ octets: [UInt8]) -> DKIMResult? {
+private func verify(_ octets: [UInt8]) -> DKIMResult? {
   guard let (header, body) = message(octets) else { return nil }
   return result {
     var verifier = DKIMVerifier(converter: UnchangedNames())
