@@ -20,6 +20,7 @@ public enum ControlAnswer: Hashable, Sendable {
   case steady(SteadyFacts)
   case asked(AskedFacts)
   case audit(AuditFacts)
+  case authentication(AuthenticationFacts)
   /// From now on what was asked for is seen.
   case watching
   case dialogue(WatchedLine)
@@ -160,7 +161,7 @@ enum AnswerLine: Hashable, Codable {
 
   private enum CodingKeys: String, CodingKey {
     case message, recipient, event, standing, status, metrics, changed, reloaded, backup, policy, override, steady
-    case asked, audit, watching, dialogue, end, fault
+    case asked, audit, authentication, watching, dialogue, end, fault
     case eventsOmitted = "events_omitted"
     case linesLost = "lines_lost"
   }
@@ -187,6 +188,7 @@ enum AnswerLine: Hashable, Codable {
     case .steady: self = .answer(.steady(try value()))
     case .asked: self = .answer(.asked(try value()))
     case .audit: self = .answer(.audit(try value()))
+    case .authentication: self = .answer(.authentication(try value()))
     case .watching: self = .answer(.watching)
     case .dialogue: self = .answer(.dialogue(try value()))
     case .linesLost: self = .answer(.linesLost(try value()))
@@ -213,6 +215,7 @@ enum AnswerLine: Hashable, Codable {
     case .answer(.steady(let facts)): try container.encode(facts, forKey: .steady)
     case .answer(.asked(let facts)): try container.encode(facts, forKey: .asked)
     case .answer(.audit(let facts)): try container.encode(facts, forKey: .audit)
+    case .answer(.authentication(let facts)): try container.encode(facts, forKey: .authentication)
     case .answer(.watching): try container.encode(true, forKey: .watching)
     case .answer(.dialogue(let line)): try container.encode(line, forKey: .dialogue)
     case .answer(.linesLost(let count)): try container.encode(count, forKey: .linesLost)

@@ -45,7 +45,7 @@ extension ControlHandler {
     _ answers: [ControlAnswer], to request: PolicyRequest, by peer: ControlPeer
   ) async throws(ControlFault) -> [ControlAnswer] {
     switch request {
-    case .show, .overrides, .refresh, .forget, .audit: return answers
+    case .show, .overrides, .refresh, .forget, .audit, .authentication: return answers
     case .addOverride, .endOverride: break
     }
     for case .override(let facts) in answers {

@@ -3,18 +3,21 @@ public import MailSyntax
 public import Relay
 import TransportSecurity
 
-/// An operator's requests about the transport policy: behind the control socket of a running server, and directly where
+/// An operator's requests about what the policy store keeps, foremost the transport policy: behind the control socket of a running server, and directly where
 /// none runs.
 public struct PolicyControl: Sendable {
   /// Records of the audit that are looked through, the newest.
   public static let maximumAuditRead = 100_000
   /// Records of the audit in one answer.
   public static let maximumAuditGiven = 10_000
+  /// Different records of a day's authentication in one answer; a store keeps no more of a day.
+  public static let maximumAuthenticationGiven = 20_000
 
   private let overrides: FloorOverrides
   private let desk: any PolicyDesk
   private let ratchet: TLSRatchet
   private let audit: any PolicyAudit
+  private let authentication: any AuthenticationRecordSource
   private let converter: any IDNAConverter
   private let clock: any MailClock
   private let events: any EventSink
@@ -23,13 +26,15 @@ public struct PolicyControl: Sendable {
 
   public init(
     overrides: FloorOverrides, desk: any PolicyDesk, ratchet: TLSRatchet, audit: any PolicyAudit,
-    converter: any IDNAConverter, clock: any MailClock, events: any EventSink,
+    authentication: any AuthenticationRecordSource, converter: any IDNAConverter, clock: any MailClock,
+    events: any EventSink,
     rules: @escaping @Sendable () -> DestinationRules?
   ) {
     self.overrides = overrides
     self.desk = desk
     self.ratchet = ratchet
     self.audit = audit
+    self.authentication = authentication
     self.converter = converter
     self.clock = clock
     self.events = events
@@ -44,6 +49,8 @@ public struct PolicyControl: Sendable {
     case .addOverride(let new): return try await add(new, by: name)
     case .endOverride(let number, let reason): return try await end(number, reason, by: name)
     case .audit(let domain): return try await history(domain.map { converter.canonicalForm(of: $0) })
+    case .authentication(let day, let domain):
+      return try await authentication(of: day, domain.map { converter.canonicalForm(of: $0) })
     case .refresh(let domain): return try await refresh(converter.canonicalForm(of: domain))
     case .forget(let domain, let reason):
       return [.changed(try await forget(converter.canonicalForm(of: domain), reason, by: name))]
@@ -135,6 +142,19 @@ public struct PolicyControl: Sendable {
     let omitted = meant.count - PolicyControl.maximumAuditGiven
     return (omitted > 0 ? [.eventsOmitted(omitted)] : [])
       + meant.suffix(PolicyControl.maximumAuditGiven).map { .audit(AuditFacts($0)) }
+  }
+
+  /// - Parameter domain: what came in its name or by its policy; nil for all.
+  private func authentication(of day: UTCDay, _ domain: DomainName?) async throws(ControlFault) -> [ControlAnswer] {
+    let records: [CountedRecord]
+    do throws(StoreFault) {
+      records = try await authentication.authenticationRecords(
+        of: day.number, limit: PolicyControl.maximumAuthenticationGiven)
+    } catch {
+      throw ControlFault(policyStore: error)
+    }
+    return records.filter { domain == nil || $0.record.policyDomain == domain || $0.record.authorDomain == domain }
+      .map { .authentication(AuthenticationFacts($0)) }
   }
 
   /// Whoever it is in the name of, the audit says whose hand it was.

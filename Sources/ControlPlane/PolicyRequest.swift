@@ -12,6 +12,8 @@ public enum PolicyRequest: Hashable, Sendable {
   case forget(DomainName, reason: String)
   /// What operators did: about one domain, or about all.
   case audit(DomainName?)
+  /// What came of a day in whose name, and what was done: of one domain, or of all.
+  case authentication(UTCDay, DomainName?)
 }
 
 /// An override as a person asks for it; it begins now.
@@ -44,9 +46,10 @@ struct PolicyRecord: Codable {
   var reason: String?
   var author: String?
   var number: Int64?
+  var day: UTCDay?
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
-    case domain, subdomains, floor, until, reason, author, number
+    case domain, subdomains, floor, until, reason, author, number, day
   }
 
   init() {}
@@ -62,6 +65,7 @@ struct PolicyRecord: Codable {
     reason = try container.decodeIfPresent(String.self, forKey: .reason)
     author = try container.decodeIfPresent(String.self, forKey: .author)
     number = try container.decodeIfPresent(Int64.self, forKey: .number)
+    day = try container.decodeIfPresent(UTCDay.self, forKey: .day)
   }
 }
 
@@ -79,6 +83,10 @@ extension PolicyRequest {
     case .overrides: name = "overrides"
     case .audit(let domain):
       name = "audit"
+      members.domain = domain?.description
+    case .authentication(let day, let domain):
+      name = "authentication"
+      members.day = day
       members.domain = domain?.description
     case .addOverride(let new):
       name = "override-add"
@@ -125,6 +133,13 @@ extension PolicyRequest {
     case "overrides": self = .overrides
     case "audit":
       if let text = members.domain { self = .audit(try domain(text)) } else { self = .audit(nil) }
+    case "authentication":
+      let day = try needed(members.day, "day")
+      if let text = members.domain {
+        self = .authentication(day, try domain(text))
+      } else {
+        self = .authentication(day, nil)
+      }
     case "override-add":
       let floor = try needed(members.floor, "floor")
       guard let known = TLSFloor(rawValue: floor) else {

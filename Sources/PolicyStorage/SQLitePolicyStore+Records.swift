@@ -43,7 +43,10 @@ extension SQLitePolicyStore: AuthenticationRecordStore {
     try await run { db in
       try Row.fetchAll(
         db,
-        sql: "SELECT * FROM authentication_records WHERE day = ? ORDER BY policy_domain, author_domain, client LIMIT ?",
+        sql: """
+          SELECT * FROM authentication_records WHERE day = ?
+          ORDER BY policy_domain, count DESC, author_domain, client LIMIT ?
+          """,
         arguments: [day, limit]
       ).compactMap(Self.record)
     }

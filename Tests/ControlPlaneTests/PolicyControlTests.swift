@@ -18,6 +18,14 @@ struct PolicyControlTests {
       (.show(domain), #"{"policy":{"domain":"a.example"},"request":"policy.show","version":1}"#),
       (.audit(nil), #"{"policy":{},"request":"policy.audit","version":1}"#),
       (.audit(domain), #"{"policy":{"domain":"a.example"},"request":"policy.audit","version":1}"#),
+      (
+        .authentication(UTCDay(number: 20_780), domain),
+        #"{"policy":{"day":"2026-11-23","domain":"a.example"},"request":"policy.authentication","version":1}"#
+      ),
+      (
+        .authentication(UTCDay(number: 20_780), nil),
+        #"{"policy":{"day":"2026-11-23"},"request":"policy.authentication","version":1}"#
+      ),
       (.overrides, #"{"policy":{},"request":"policy.overrides","version":1}"#),
       (
         .addOverride(
@@ -56,6 +64,8 @@ struct PolicyControlTests {
       (#"{"request":"policy.refresh","version":1,"policy":{"domain":"a b"}}"#, "no domain"),
       (#"{"request":"policy.show","version":1,"policy":{"host":"a"}}"#, "no key"),
       (#"{"request":"policy.clear","version":1}"#, "no request"),
+      (#"{"request":"policy.authentication","version":1}"#, "\"day\""),
+      (#"{"request":"policy.authentication","version":1,"policy":{"day":"2026-02-29"}}"#, "no line"),
     ])
   func refused(_ line: String, _ words: String) {
     let fault = #expect(throws: ControlFault.self) {
@@ -70,7 +80,7 @@ struct PolicyControlTests {
     let control: PolicyControl
     let domain: DomainName
 
-    init() throws {
+    init(records: [CountedRecord] = []) throws {
       store = ModelPolicyStore(clock: clock)
       domain = try DomainName("a.example")
       let events = Silent()
@@ -78,7 +88,7 @@ struct PolicyControlTests {
         overrides: FloorOverrides(store: store, converter: UnchangedNames(), clock: clock, events: events),
         desk: StoredPolicyDesk(store, clock: clock),
         ratchet: TLSRatchet(store: store, conduct: .alert, clock: clock, events: events), audit: store,
-        converter: UnchangedNames(), clock: clock, events: events,
+        authentication: CountedDays(records: records), converter: UnchangedNames(), clock: clock, events: events,
         rules: { DestinationRules(floor: .verified) })
     }
 
@@ -88,6 +98,47 @@ struct PolicyControlTests {
       for case .override(let facts) in try await control.answers(to: .addOverride(new), by: "root") { return facts }
       return nil
     }
+  }
+
+  private struct CountedDays: AuthenticationRecordSource {
+    let records: [CountedRecord]
+    func authenticationRecords(of day: Int, limit: Int) async throws(StoreFault) -> [CountedRecord] {
+      Array(records.filter { $0.record.day == day }.prefix(limit))
+    }
+  }
+
+  @Test("what came of a day is told of all, or of one as author or by whose policy it was judged")
+  func authentication() async throws {
+    func counted(_ policyDomain: String, _ author: String, day: Int, _ count: Int) throws -> CountedRecord {
+      CountedRecord(
+        record: AuthenticationRecord(
+          day: day, policyDomain: try DomainName(policyDomain), policy: "v=DMARC1; p=reject",
+          authorDomain: try DomainName(author), client: .v4(0xc000_0201), reversePathDomain: "x.example",
+          spf: "fail x.example", dkim: "pass y.example/s\nfail z.example", isSPFAligned: false, isDKIMAligned: true,
+          disposition: .quarantine, override: "mailing_list: a list"), count: count)
+    }
+    let stage = try Stage(records: [
+      try counted("a.example", "a.example", day: 5, 1), try counted("a.example", "news.a.example", day: 5, 2),
+      try counted("b.example", "b.example", day: 5, 3), try counted("a.example", "a.example", day: 6, 4),
+    ])
+    func counts(_ domain: String?) async throws -> [Int] {
+      let name = try domain.map { try DomainName($0) }
+      let answers = try await stage.control.answers(to: .authentication(UTCDay(number: 5), name), by: "root")
+      return answers.map { if case .authentication(let facts) = $0 { facts.count } else { -1 } }
+    }
+    #expect(try await counts(nil) == [1, 2, 3])
+    #expect(try await counts("A.Example") == [1, 2])
+    #expect(try await counts("news.a.example") == [2])
+    #expect(try await counts("c.example") == [])
+    let answers = try await stage.control.answers(to: .authentication(UTCDay(number: 6), nil), by: "root")
+    var line = ByteBuffer()
+    try ControlProtocol.append(AnswerLine.answer(try #require(answers.first)), to: &line)
+    #expect(
+      String(buffer: line) == #"{"authentication":{"author_domain":"a.example","client":"192.0.2.1","count":4,"#
+        + #""day":"1970-01-07","disposition":"quarantine","dkim":["pass y.example/s","fail z.example"],"#
+        + #""dkim_aligned":true,"domain":"a.example","override":"mailing_list: a list","policy":"v=DMARC1; p=reject","#
+        + #""reverse_path_domain":"x.example","spf":"fail x.example","spf_aligned":false}}"# + "\n")
+    #expect(try ControlProtocol.read(AnswerLine.self, from: line) == .answer(try #require(answers.first)))
   }
 
   private struct Silent: EventSink { func record(_ event: MailEvent) {} }

@@ -1,6 +1,8 @@
 """What the server signs on the way out, and what it makes of mail that comes in, with the DNS of a real name server."""
 
 import base64
+import collections
+import datetime
 import json
 import smtplib
 import socket
@@ -143,6 +145,18 @@ def send(server, sender, author, source=STRANGER, header=(), to="bob@example.org
     return 250, "", letter
 
 
+def counted(server, domain):
+    """What `martlet auth results` says as JSON: how often, in whose name, with what end. Midnight may be amid it."""
+    counts = collections.Counter()
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    for day in (today - datetime.timedelta(days=1), today):
+        output = run_client([server.binary, "auth", "results", "--config", server.config, "--json", "--day", day, domain])
+        for fact in map(json.loads, output.splitlines()):
+            check(fact["client"] == STRANGER, fact)
+            counts[(fact["author_domain"], fact["disposition"], fact["override"].partition(":")[0])] += fact["count"]
+    return counts
+
+
 def results(message):
     (value,) = message.fields("Authentication-Results")
     return " ".join(value.split())
@@ -196,6 +210,15 @@ def judging(bench):
         names.stop()
         code, text, letter = send(server, "a@away.test", "a@away.test")
         check(code == 250 and "dmarc=temperror" in results(server.maildir.wait(letter)[0]), text)
+
+        # Counted by whose name it came in, by the server and without it.
+        expected = {("strict.test", "none", "local_policy"): 2, ("strict.test", "quarantine", "mailing_list"): 1,
+                    ("strict.test", "reject", ""): 1}
+        check(counted(server, "strict.test") == expected, counted(server, "strict.test"))
+        server.stop()
+        check(counted(server, "strict.test") == expected, counted(server, "strict.test"))
+        shown = run_client([server.binary, "auth", "results", "--config", server.config, "strict.test"])
+        check("2 let in" in shown and f"1  refused  {STRANGER}" in shown, shown)
     finally:
         server.stop()
         names.stop()

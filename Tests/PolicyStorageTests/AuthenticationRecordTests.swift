@@ -38,6 +38,7 @@ struct AuthenticationRecordTests {
         CountedRecord(record: one, count: 5), CountedRecord(record: other, count: 1),
         CountedRecord(record: changed, count: 1),
       ])
+    #expect(found.map(\.count) == [5, 1, 1], "what came most often stands first")
     #expect(try await store.authenticationRecords(of: today, limit: 2).count == 2)
     #expect(try await store.authenticationRecords(of: today - 15, limit: 10).isEmpty)
     #expect(try await store.authenticationRecords(of: today - 14, limit: 10).map(\.count) == [7])

@@ -5,7 +5,7 @@ import Synchronization
 
 /// Counts what was judged, and writes it from time to time: a message waits for none of it, and a crash loses what was
 /// counted since, which is a minute of a statistic and no mail.
-public final class AuthenticationLedger: Sendable {
+public final class AuthenticationLedger: AuthenticationRecordSource {
   public static let writeInterval: Duration = .seconds(60)
   /// Different records between two writes; further ones are counted as left out, and said.
   public static let maximumRecords = 5_000
@@ -66,6 +66,12 @@ public final class AuthenticationLedger: Sendable {
       }
       alarm("the store answers \(error)")
     }
+  }
+
+  /// With what was counted up to now.
+  public func authenticationRecords(of day: Int, limit: Int) async throws(StoreFault) -> [CountedRecord] {
+    await write()
+    return try await store.authenticationRecords(of: day, limit: limit)
   }
 
   private func alarm(_ reason: String) {

@@ -56,12 +56,16 @@ public struct CountedRecord: Hashable, Sendable {
   }
 }
 
+/// Where counts are read.
+public protocol AuthenticationRecordSource: Sendable {
+  /// Of one day, the first `limit`, by policy domain, and of each what came most often first.
+  func authenticationRecords(of day: Int, limit: Int) async throws(StoreFault) -> [CountedRecord]
+}
+
 /// Where counts outlive a restart.
-public protocol AuthenticationRecordStore: Sendable {
+public protocol AuthenticationRecordStore: AuthenticationRecordSource {
   /// Adds to what is there of the same record, in one transaction.
   func add(_ records: [CountedRecord]) async throws(StoreFault)
-  /// Of one day, the first `limit`, by policy domain.
-  func authenticationRecords(of day: Int, limit: Int) async throws(StoreFault) -> [CountedRecord]
 }
 
 extension AuthenticationRecord {

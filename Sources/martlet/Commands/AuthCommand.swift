@@ -7,8 +7,8 @@ import SystemWorld
 struct AuthCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "auth",
-    abstract: "Who may send in a name: what a receiver makes of a client and its mail, step by step.",
-    subcommands: [AuthCheck.self])
+    abstract: "Who may send in whose name: asked by SPF, DKIM and DMARC, and counted.",
+    subcommands: [AuthCheck.self, AuthResultsCommand.self])
 }
 
 struct AuthCheck: AsyncParsableCommand {

@@ -25,7 +25,7 @@ final class LiveView: Sendable {
       return ["(\(QueueText.count(count, "line")) lost)"]
     case .watching, .message, .recipient, .event, .eventsOmitted, .standing, .status, .metrics, .changed, .reloaded,
       .backup,
-      .policy, .override, .steady, .asked, .audit:
+      .policy, .override, .steady, .asked, .audit, .authentication:
       return []
     }
   }

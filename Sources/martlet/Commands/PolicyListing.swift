@@ -18,7 +18,7 @@ struct PolicyListing: Encodable {
       case .steady(let facts): steady.append(facts)
       case .asked(let facts): asked = facts
       case .message, .recipient, .event, .eventsOmitted, .standing, .status, .metrics, .changed, .reloaded, .backup,
-        .audit,
+        .audit, .authentication,
         .watching,
         .dialogue, .linesLost:
         break

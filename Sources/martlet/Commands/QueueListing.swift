@@ -55,7 +55,7 @@ struct QueueListing {
       case .recipient(let facts): entries.indices.last.map { entries[$0].recipients.append(facts) }
       case .standing(let facts): standing = facts
       case .event, .eventsOmitted, .status, .metrics, .changed, .reloaded, .backup, .policy, .override, .steady, .asked,
-        .audit,
+        .audit, .authentication,
         .watching,
         .dialogue, .linesLost:
         break

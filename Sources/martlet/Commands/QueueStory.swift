@@ -20,6 +20,7 @@ struct QueueStory {
       case .event(let facts): events.append(facts)
       case .eventsOmitted(let count): eventsOmitted = count
       case .standing, .status, .metrics, .changed, .reloaded, .backup, .policy, .override, .steady, .asked, .audit,
+        .authentication,
         .watching,
         .dialogue,
         .linesLost:

@@ -12,7 +12,7 @@ extension House: ControlHandler {
   var queue: QueueControl { QueueControl(store: store, runner: runner) }
 
   var policy: PolicyControl? {
-    kept.control(isServing: true) {
+    kept.control(isServing: true, authentication: tally) {
       let configuration = self.configuration
       return configuration.outbound.route == .exchangers ? configuration.outbound.rules.spelled() : nil
     }

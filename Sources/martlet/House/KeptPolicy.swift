@@ -90,15 +90,15 @@ final class KeptPolicy: Sendable {
 
   /// - Parameters:
   ///   - isServing: policies are fetched here too, not only kept.
+  ///   - authentication: who counts it; nil where nobody does, so that the store has it all.
   ///   - rules: the configured floors, with every domain in its one form, where they are known.
   func control(
-    isServing: Bool, rules: @escaping @Sendable () -> DestinationRules?
+    isServing: Bool, authentication: AuthenticationLedger? = nil, rules: @escaping @Sendable () -> DestinationRules?
   ) -> PolicyControl {
     PolicyControl(
       overrides: overrides, desk: isServing ? keeper : StoredPolicyDesk(store, clock: clock), ratchet: ratchet,
-      audit: store,
-      converter: LibraryIDNAConverter(),
-      clock: clock, events: events, rules: rules)
+      audit: store, authentication: authentication ?? store, converter: LibraryIDNAConverter(), clock: clock,
+      events: events, rules: rules)
   }
 }
 
