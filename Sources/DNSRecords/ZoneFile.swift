@@ -55,7 +55,7 @@ public struct ZoneFile: Hashable, Sendable {
     // A name stands also above every name that stands below it (RFC 8020 §2).
     for name in names.keys {
       resolver.add(name)
-      for parent in name.parents { resolver.add(parent) }
+      for parent in name.domainsAbove { resolver.add(parent) }
     }
     for (name, own) in names { fill(&resolver, name, own, names) }
     return resolver
@@ -113,16 +113,4 @@ extension ZoneFile.Data {
   fileprivate var exchanger: MailExchanger? { if case .exchanger(let exchanger) = self { exchanger } else { nil } }
   fileprivate var text: [UInt8]? { if case .text(let text) = self { text } else { nil } }
   fileprivate var pointer: DomainName? { if case .pointer(let name) = self { name } else { nil } }
-}
-
-extension DomainName {
-  /// Above it, the nearest first.
-  fileprivate var parents: [DomainName] {
-    var (rest, parents): (Substring, [DomainName]) = (description[...], [])
-    while let dot = rest.firstIndex(of: ".") {
-      rest = rest[rest.index(after: dot)...]
-      if let parent = try? DomainName(lookedUp: rest) { parents.append(parent) }
-    }
-    return parents
-  }
 }

@@ -58,11 +58,36 @@ public struct DomainName: Hashable, Sendable, CustomStringConvertible {
     folded = whole.lowercasedASCII()
   }
 
+  private init(valid description: String, folded: String) {
+    self.description = description
+    self.folded = folded
+  }
+
   /// Whether this is the other name, or one below it.
   public func isAtOrBelow(_ other: DomainName) -> Bool {
-    folded.hasSuffix(other.folded)
-      && (folded.utf8.count == other.folded.utf8.count
-        || folded.utf8.dropLast(other.folded.utf8.count).last == UInt8(ascii: "."))
+    guard self != other else { return true }
+    let (own, above) = (folded.utf8, other.folded.utf8)
+    return own.count > above.count && own.suffix(above.count).elementsEqual(above)
+      && own.dropLast(above.count).last == UInt8(ascii: ".")
+  }
+
+  /// The domain that it is a label below; nil for a single label.
+  public var parent: DomainName? {
+    guard let below = description.utf8.firstIndex(of: UInt8(ascii: ".")),
+      let foldedBelow = folded.utf8.firstIndex(of: UInt8(ascii: "."))
+    else { return nil }
+    return DomainName(
+      valid: String(description[description.utf8.index(after: below)...]),
+      folded: String(folded[folded.utf8.index(after: foldedBelow)...]))
+  }
+
+  /// The domains above it, the nearest first: `example.net` and `net` for `mx.example.net`.
+  public var domainsAbove: some Sequence<DomainName> {
+    sequence(state: self) { name in
+      guard let parent = name.parent else { return nil }
+      name = parent
+      return parent
+    }
   }
 
   public var isASCII: Bool { description.utf8.allSatisfy { $0 < 0x80 } }

@@ -37,6 +37,25 @@ import Testing
     }
   }
 
+  @Test("above a name stand those that it is below, the nearest first, each as if it were read by itself")
+  func above() throws {
+    for (name, above) in [
+      ("org", []), ("Example.ORG", ["ORG"]),
+      ("_25._tcp.MX.example.org", ["_tcp.MX.example.org", "MX.example.org", "example.org", "org"]),
+      // Behind a dot a combining mark makes one character with it, and still begins a label.
+      ("a.\u{301}b.example", ["\u{301}b.example", "example"]),
+    ] {
+      let found = Array(try DomainName(name).domainsAbove)
+      #expect(found.map(\.description) == above)
+      for (parent, text) in zip(found, above) {
+        let read = try DomainName(text)
+        #expect(parent == read && parent.hashValue == read.hashValue && parent.folded == read.folded)
+        #expect(try DomainName(name).isAtOrBelow(parent) && !parent.isAtOrBelow(DomainName(name)))
+      }
+      #expect(try DomainName(name).parent == found.first)
+    }
+  }
+
   @Test(
     "what is no domain is refused", arguments: ["", ".", "a.", ".a", "a..b", "-a", "a-", "a b", "a/b", "a\0", "a\r\n"])
   func refused(text: String) {

@@ -6,8 +6,9 @@ public import MailSyntax
 public struct DKIMKeyring: Sendable {
   public static let maximumSelectors = 10_000
 
-  /// By domain, and within one in the order they were made.
-  public private(set) var selectors: [DKIMSelector] = []
+  /// Within a domain in the order they were made; without domains that have none.
+  private var byDomain: [DomainName: [DKIMSelector]] = [:]
+  public private(set) var count = 0
 
   public init() {}
 
@@ -16,18 +17,26 @@ public struct DKIMKeyring: Sendable {
   }
 
   public mutating func add(_ selector: DKIMSelector) throws(DKIMKeyringFault) {
-    guard selectors.count < DKIMKeyring.maximumSelectors else { throw .tooMany }
+    guard count < DKIMKeyring.maximumSelectors else { throw .tooMany }
     guard selector.recordName != nil else { throw .nameTooLong(selector.name, selector.domain) }
     guard self[selector.name, selector.domain] == nil else { throw .duplicate(selector.name, selector.domain) }
-    let place = selectors.firstIndex { $0.domain.folded > selector.domain.folded } ?? selectors.endIndex
-    selectors.insert(selector, at: place)
+    byDomain[selector.domain, default: []].append(selector)
+    count += 1
   }
+
+  public var isEmpty: Bool { count == 0 }
+
+  /// By domain, and within one in the order they were made.
+  public var selectors: [DKIMSelector] {
+    byDomain.sorted { $0.key.folded < $1.key.folded }.flatMap(\.value)
+  }
+
+  /// In the order they were made.
+  public func selectors(of domain: DomainName) -> [DKIMSelector] { byDomain[domain] ?? [] }
 
   public subscript(name: DomainName, domain: DomainName) -> DKIMSelector? {
-    selectors.first { $0.name == name && $0.domain == domain }
+    byDomain[domain]?.first { $0.name == name }
   }
-
-  public func selectors(of domain: DomainName) -> [DKIMSelector] { selectors.filter { $0.domain == domain } }
 
   /// A name that tells when the key was made and of which kind it is, and that nothing of the domain has.
   ///
@@ -52,7 +61,7 @@ public struct DKIMKeyring: Sendable {
     var signings: [DKIMSigning] = []
     for author in authors {
       guard let domain = signer(of: author), !signings.contains(where: { $0.domain == domain }) else { continue }
-      for selector in selectors where selector.domain == domain && selector.standing == .signing {
+      for selector in selectors(of: domain) where selector.standing == .signing {
         signings.append(DKIMSigning(domain: domain, selector: selector.name, key: selector.key))
       }
     }
@@ -61,11 +70,16 @@ public struct DKIMKeyring: Sendable {
 
   /// The domain in whose name an author's mail is signed; nil where none has a key that signs.
   public func signer(of author: DomainName) -> DomainName? {
-    var nearest: DomainName?
-    for selector in selectors where selector.standing == .signing && author.isAtOrBelow(selector.domain) {
-      if nearest.map({ selector.domain.isAtOrBelow($0) }) ?? true { nearest = selector.domain }
+    if let own = signing(domain: author) { return own }
+    for parent in author.domainsAbove {
+      if let found = signing(domain: parent) { return found }
     }
-    return nearest
+    return nil
+  }
+
+  /// The domain as its keys have it; nil where none of them signs.
+  private func signing(domain: DomainName) -> DomainName? {
+    byDomain[domain]?.first { $0.standing == .signing }?.domain
   }
 
   /// A step on a key's way.
@@ -88,21 +102,20 @@ public struct DKIMKeyring: Sendable {
   public mutating func take(
     _ publication: DKIMPublication, of name: DomainName, _ domain: DomainName, afterlife: Duration, now: UTCInstant
   ) -> [Step] {
-    guard let index = selectors.firstIndex(where: { $0.name == name && $0.domain == domain }) else { return [] }
-    switch (selectors[index].standing, publication) {
+    var held = selectors(of: domain)
+    guard let index = held.firstIndex(where: { $0.name == name }) else { return [] }
+    switch (held[index].standing, publication) {
     case (.waiting, .published):
       var steps = [Step(domain: domain, name: name, deed: .beganSigning)]
-      for other in selectors.indices
-      where selectors[other].domain == domain && selectors[other].standing == .signing
-        && selectors[other].key.kind == selectors[index].key.kind
-      {
-        selectors[other].move(to: .retired, at: now)
-        steps.append(Step(domain: domain, name: selectors[other].name, deed: .retired))
+      for other in held.indices where held[other].standing == .signing && held[other].key.kind == held[index].key.kind {
+        held[other].move(to: .retired, at: now)
+        steps.append(Step(domain: domain, name: held[other].name, deed: .retired))
       }
-      selectors[index].move(to: .signing, at: now)
+      held[index].move(to: .signing, at: now)
+      byDomain[domain] = held
       return steps
-    case (.retired, .absent) where selectors[index].since + afterlife <= now:
-      selectors.remove(at: index)
+    case (.retired, .absent) where held[index].since + afterlife <= now:
+      _ = remove(name, domain)
       return [Step(domain: domain, name: name, deed: .forgotten)]
     case (.waiting, .absent), (.waiting, .differs), (.waiting, .unanswered), (.signing, .published),
       (.signing, .absent),
@@ -114,8 +127,11 @@ public struct DKIMKeyring: Sendable {
 
   /// Takes a key away for good; nil where there is none of that name.
   public mutating func remove(_ name: DomainName, _ domain: DomainName) -> DKIMSelector? {
-    guard let index = selectors.firstIndex(where: { $0.name == name && $0.domain == domain }) else { return nil }
-    return selectors.remove(at: index)
+    guard var held = byDomain[domain], let index = held.firstIndex(where: { $0.name == name }) else { return nil }
+    let removed = held.remove(at: index)
+    byDomain[domain] = held.isEmpty ? nil : held
+    count -= 1
+    return removed
   }
 }
 

@@ -24,10 +24,7 @@ struct OverrideTable {
     reachingBelow domain: DomainName, where isMeant: (NumberedOverride) -> Bool
   ) -> NumberedOverride? {
     if let found = of(domain, below: true).last(where: isMeant) { return found }
-    var rest = domain.folded[...]
-    while let dot = rest.firstIndex(of: ".") {
-      rest = rest[rest.index(after: dot)...]
-      guard let parent = try? DomainName(rest) else { continue }
+    for parent in domain.domainsAbove {
       if let found = of(parent, below: true).last(where: isMeant) { return found }
     }
     return nil
@@ -41,10 +38,9 @@ struct OverrideTable {
   /// Those within the reach of another that count before it, by their domains.
   func nearer(than override: FloorOverride) -> [NumberedOverride] {
     guard override.includesSubdomains else { return [] }
-    let end = "." + override.domain.folded
     return all.filter { other in
       let domain = other.override.domain
-      return domain == override.domain ? !other.override.includesSubdomains : domain.folded.hasSuffix(end)
+      return domain == override.domain ? !other.override.includesSubdomains : domain.isAtOrBelow(override.domain)
     }.sorted { ($0.override.domain.folded, $0.number) < ($1.override.domain.folded, $1.number) }
   }
 

@@ -28,20 +28,18 @@ public struct DomainTable<Value: Hashable & Sendable>: Hashable, Sendable {
 
   private func matchAbove(_ domain: DomainName) -> (value: Value, rule: String)? {
     guard !below.isEmpty else { return nil }
-    var rest = domain.folded[...]
-    while let dot = rest.firstIndex(of: ".") {
-      rest = rest[rest.index(after: dot)...]
-      if let parent = try? DomainName(rest), let value = below[parent] { return (value, ".\(parent)") }
+    for parent in domain.domainsAbove {
+      if let value = below[parent] { return (value, ".\(parent.folded)") }
     }
     return nil
   }
 
   /// Every value of a domain below this one, or of all below such a one, by the rules' names.
   public func rules(below domain: DomainName) -> [(value: Value, rule: String)] {
-    let end = "." + domain.folded
+    func isBelow(_ name: DomainName) -> Bool { name != domain && name.isAtOrBelow(domain) }
     let found =
-      own.filter { $0.key.folded.hasSuffix(end) }.map { (value: $0.value, rule: "\($0.key)") }
-      + below.filter { $0.key.folded.hasSuffix(end) }.map { (value: $0.value, rule: ".\($0.key)") }
+      own.filter { isBelow($0.key) }.map { (value: $0.value, rule: "\($0.key)") }
+      + below.filter { isBelow($0.key) }.map { (value: $0.value, rule: ".\($0.key)") }
     return found.sorted { $0.rule < $1.rule }
   }
 

@@ -78,7 +78,7 @@ public final class MailSigning: Sendable {
     let count = try changing.withLock { _ throws(DKIMKeyStoreFault) in
       let keyring = try store.load()
       state.withLock { $0.keyring = keyring }
-      return keyring.selectors.count
+      return keyring.count
     }
     changed.raise()
     return count
@@ -92,7 +92,7 @@ public final class MailSigning: Sendable {
   /// How a message is signed; not at all where none of its authors has a key.
   public func signings(for header: HeaderSection) throws(MessageSigningFault) -> [DKIMSigning] {
     let keyring = keyring
-    guard !keyring.selectors.isEmpty, let from = header.first("from"),
+    guard !keyring.isEmpty, let from = header.first("from"),
       let authors = try? AddressList.parse(octets: header.unfoldedValue(of: from), allowsUTF8: true)
     else { return [] }
     var signers: [DomainName] = []

@@ -91,7 +91,7 @@ extension CheckCommand {
         finding(.error, error.description, "restore it from a backup, or move it away to send without signatures")
       ]
     }
-    guard configuration.needsResolver || !keyring.selectors.isEmpty,
+    guard configuration.needsResolver || !keyring.isEmpty,
       var settings = try? UnboundResolver.Settings(configuration.dns ?? Configuration.DNS())
     else { return [] }
     settings.bounds.lookUpTime = lookUpTime
