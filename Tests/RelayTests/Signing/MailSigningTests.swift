@@ -5,6 +5,7 @@ import MailSyntax
 import SMTPGrammar
 import SMTPSessions
 import Simulation
+import Synchronization
 import Testing
 
 @testable import Relay
@@ -137,6 +138,77 @@ struct MailSigningTests {
     store.fail(nil)
     #expect(await signing.look() == false)
     #expect(signing.keyring.selectors.map(\.standing) == [.signing])
+  }
+
+  @Test("records are looked for side by side, and no more than so many: one that is slow holds up few others")
+  func sideBySide() async throws {
+    let most = MailSigning.looksAtOnce
+    let selectors = try (0..<(2 * most)).map {
+      try SigningSample.selector("s\($0)", "example.com", .ed25519, .waiting)
+    }
+    let signing = try signing(selectors, clock: HandClock())
+    let crowd = Crowd(zone: SigningSample.zone(selectors), wanted: most)
+    signing.replace(resolver: { crowd }, giveUpAfter: .seconds(3_600))
+    #expect(await signing.look() == false)
+    #expect(crowd.largest == most && most > 1)
+  }
+
+  @Test("a key that a command takes away while its record is looked for doesn't come back")
+  func takenAway() async throws {
+    let selectors = [
+      try SigningSample.selector("stays", "example.com", .ed25519, .waiting),
+      try SigningSample.selector("goes", "example.net", .ed25519, .waiting),
+    ]
+    let store = MemoryKeyStore(try DKIMKeyring(selectors))
+    let signing = try MailSigning(
+      store: store, converter: UnchangedNames(), clock: HandClock(), events: EventLog())
+    let crowd = Crowd(zone: SigningSample.zone(selectors), wanted: selectors.count) {
+      _ = try? store.change { _ = $0.remove(selectors[1].name, selectors[1].domain) }
+    }
+    signing.replace(resolver: { crowd }, giveUpAfter: .seconds(3_600))
+    #expect(await signing.look() == false)
+    #expect(try store.load().selectors.map(\.name.description) == ["stays"])
+    #expect(signing.keyring.selectors.map(\.standing) == [.signing])
+  }
+
+  /// Answers once so many ask at the same time, or nobody has joined them for long.
+  private final class Crowd: Resolver {
+    private let zone: ZoneResolver
+    private let wanted: Int
+    private let onAsked: @Sendable () -> Void
+    private let state = Mutex<(present: Int, largest: Int)>((0, 0))
+    var largest: Int { state.withLock { $0.largest } }
+
+    init(zone: ZoneResolver, wanted: Int, onAsked: @escaping @Sendable () -> Void = {}) {
+      self.zone = zone
+      self.wanted = wanted
+      self.onAsked = onAsked
+    }
+
+    func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> {
+      state.withLock {
+        $0.present += 1
+        $0.largest = max($0.largest, $0.present)
+      }
+      defer { state.withLock { $0.present -= 1 } }
+      onAsked()
+      var patience = 10_000
+      while patience > 0, largest < wanted {
+        patience -= 1
+        await Task.yield()
+      }
+      // Who may come beyond them has the time to.
+      for _ in 0..<200 { await Task.yield() }
+      return await zone.texts(of: name)
+    }
+
+    func mailExchangers(of name: DomainName) async -> DNSAnswer<MailExchanger> { await zone.mailExchangers(of: name) }
+    func addresses(of name: DomainName, family: AddressFamily) async -> DNSAnswer<IPAddress> {
+      await zone.addresses(of: name, family: family)
+    }
+    func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> { await zone.tlsaRecords(of: name) }
+    func names(of address: IPAddress) async -> DNSAnswer<DomainName> { await zone.names(of: address) }
+    func alias(of name: DomainName) async -> DNSAnswer<DomainName> { await zone.alias(of: name) }
   }
 
   @Test("a report of ours is signed for its author's domain, and anew where it is made anew in seven bits")
