@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness import Background, Failed, Maildir, check, run_client
 from peers.certificates import Authority
-from peers.ports import free_ports, listening
+from peers.ports import answering, free_ports, listening
 from wire import trusting
 
 USER, PASSWORD = "alice", "quiet-marsh-7"
@@ -74,6 +74,8 @@ class Serve:
         if not listening(self.ports.values(), 30):
             self.background.stop()
             raise Failed(f"martlet serve does not listen:\n{self.log()}")
+        # Commands are served a moment later than mail; where they can't be, mail is all the same.
+        answering(self.folder / "data" / "control.sock", 5)
 
     @property
     def pid(self):

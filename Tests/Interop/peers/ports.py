@@ -26,6 +26,19 @@ def listening(ports, seconds, address="127.0.0.1"):
     return listening_at([(address, port) for port in ports], seconds)
 
 
+def answering(path, seconds):
+    """True once a socket in the file system takes a connection, False when the time is over."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            with socket.socket(socket.AF_UNIX) as caller:
+                caller.connect(str(path))
+                return True
+        except OSError:
+            time.sleep(0.02)
+    return False
+
+
 def listening_at(places, seconds):
     """The same for pairs of address and port."""
     until = time.monotonic() + seconds
