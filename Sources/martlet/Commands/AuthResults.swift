@@ -1,5 +1,6 @@
 import ControlPlane
 import MailSyntax
+import Relay
 
 /// A day's mail by whose name it came in, in words.
 struct AuthResults {
@@ -67,10 +68,11 @@ private enum Verdict: String, CaseIterable {
   case letIn = "let in"
 
   init(_ facts: AuthenticationFacts) {
-    switch facts.disposition {
-    case "reject": self = .refused
-    case "quarantine": self = .marked
-    case _: self = facts.passed ? .passed : .letIn
+    switch AuthenticationRecord.Disposition(rawValue: facts.disposition) {
+    case .reject: self = .refused
+    case .quarantine: self = .marked
+    // A server of another version may name what this one doesn't know.
+    case .some(.none), nil: self = facts.passed ? .passed : .letIn
     }
   }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ControlPlane
 import MailSyntax
+import PolicyStorage
 import SystemWorld
 
 struct AuthResultsCommand: AsyncParsableCommand {
@@ -9,17 +10,14 @@ struct AuthResultsCommand: AsyncParsableCommand {
     usage: "martlet auth results --data <folder> [<domain>] [--day <day>] [--json]",
     discussion: """
       Counts what strangers brought in the name of domains with a DMARC policy (RFC 9989), refused or not, by days of \
-      UTC: today's, unless --day names one of the \(AuthResultsCommand.keptDays) before. Mail that failed and was let \
+      UTC: today's, unless --day names one of the \(SQLitePolicyStore.recordDays) before. Mail that failed and was let \
       in, though its author's domain asks otherwise, is what authentication: enforce would refuse or mark. With a \
       domain, from which addresses it came and what SPF and DKIM said of it; with --json one object a line for each of \
       these.
 
       Exit codes: 0 it is told, be it nothing, 64 wrong use, 66 nobody has served this folder, 75 the folder is \
-      somebody else's for now, 78 bad configuration.
+      somebody else's for now, 77 not permitted, 78 bad configuration.
       """)
-
-  /// As the store keeps them.
-  static let keptDays = 14
 
   @OptionGroup var place: PlaceOptions
   @Argument(help: "The authors' domain, or the one whose policy was gone by.", transform: DomainArgument.read)
