@@ -105,7 +105,7 @@ struct DMARCJudge {
     // RFC 9989 §4.10.2: under strict alignment the names are compared, and nothing is looked up. An Organizational
     // Domain is made of a domain's last labels, so that two of no common end have none in common. A name without an
     // ASCII form can't stand in the DNS.
-    guard mode == .relaxed, domain.isASCII, domain.suffix(ofLabels: 1) == author.suffix(ofLabels: 1) else {
+    guard mode == .relaxed, domain.isASCII, domain.topLevelDomain == author.topLevelDomain else {
       return .notAligned
     }
     let organization: DomainName
@@ -173,4 +173,8 @@ struct DMARCJudge {
     let test = record.isTest ? ", lowered to \(verdict.requested.rawValue) by t=y" : ""
     say("the policy for mail from \(author) that fails is \(policy.rawValue) (\(tag))\(test)", "RFC 9989 §4.7")
   }
+}
+
+extension DomainName {
+  fileprivate var topLevelDomain: DomainName { domainsAbove.reduce(self) { $1 } }
 }

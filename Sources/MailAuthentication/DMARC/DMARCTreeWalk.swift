@@ -53,8 +53,7 @@ public struct DMARCTreeWalk: Hashable, Sendable {
   /// RFC 9989 §4.10, steps 3, 4 and 7: the domain itself; then, where it has eight labels or more, the name of its last
   /// seven, else its parent; then parent after parent, the top-level domain too.
   public static func targets(from start: DomainName) -> [DomainName] {
-    let labels = start.labelCount
-    return [start] + (1..<max(1, min(labels, maximumQueries))).reversed().compactMap { start.suffix(ofLabels: $0) }
+    [start] + start.domainsAbove.suffix(maximumQueries - 1)
   }
 
   /// RFC 9989 §4.10.2. Of a walk that failed it is not known.
@@ -62,8 +61,8 @@ public struct DMARCTreeWalk: Hashable, Sendable {
     for found in found {
       switch found.record.publicSuffix {
       case .no: return found.domain
-      // Rule 2; the start itself has no label below it, and is its own.
-      case .yes: return start.suffix(ofLabels: found.domain.labelCount + 1) ?? start
+      // Rule 2: one label more than the suffix. The start, where it is that or the suffix itself.
+      case .yes: return start.domainsAbove.first { $0.parent == found.domain } ?? start
       case .unknown: continue
       }
     }
@@ -76,16 +75,5 @@ public struct DMARCTreeWalk: Hashable, Sendable {
     let organization = organizationalDomain
     return found.first { $0.domain == start } ?? found.first { $0.domain == organization }
       ?? found.last { $0.record.publicSuffix == .yes }
-  }
-}
-
-extension DomainName {
-  var labelCount: Int { description.utf8.reduce(1) { $0 + ($1 == UInt8(ascii: ".") ? 1 : 0) } }
-
-  /// The name of the last labels; nil where it has fewer.
-  func suffix(ofLabels count: Int) -> DomainName? {
-    let labels = description.split(separator: ".")
-    guard count >= 1, labels.count >= count else { return nil }
-    return try? DomainName(labels.suffix(count).joined(separator: "."))
   }
 }
