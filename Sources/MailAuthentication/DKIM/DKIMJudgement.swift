@@ -64,6 +64,10 @@ struct DKIMJudgement {
       conclude(.fail, "it expired at \(expiry.seconds) (seconds since 1970)", "RFC 6376 §6.1.1")
       return false
     }
+    if let limit = signature.bodyLimit, body.octets < limit {
+      conclude(.permerror, "l=\(limit) is more than the body's \(body.octets) octets", "RFC 6376 §3.5")
+      return false
+    }
     // What stands behind the signed part may be anybody's: such a signature vouches for no message, so that nobody need
     // look at it further, and a body is hashed once for all of its canonical form.
     if let limit = signature.bodyLimit, body.octets > limit {

@@ -12,7 +12,7 @@ public enum DKIMResult: String, Hashable, Sendable, CaseIterable {
   case neutral
   /// The key can't be had for now.
   case temperror
-  /// There is no key that could verify it.
+  /// No key could verify it, or there is none.
   case permerror
 }
 
@@ -44,10 +44,16 @@ public struct DKIMOutcome: Hashable, Sendable {
     self.steps = steps
   }
 
-  init(place: Int, unreadable fault: String) {
+  /// RFC 8601 §2.7.1: what can't be processed is neutral; what lacks something that it must have is permerror.
+  init(place: Int, _ fault: DKIMSignatureFault) {
+    let result: DKIMResult =
+      switch fault.kind {
+      case .unreadable: .neutral
+      case .unusable: .permerror
+      }
     self.init(
-      place: place, result: .neutral, reason: fault, signature: nil, keyBits: nil, isTesting: false,
-      steps: [AuthenticationStep("it can't be read: \(fault): neutral", "RFC 6376 §6.1.1")])
+      place: place, result: result, reason: "\(fault)", signature: nil, keyBits: nil, isTesting: false,
+      steps: [AuthenticationStep("it is no signature: \(fault): \(result.rawValue)", "RFC 6376 §6.1.1")])
   }
 
   init(passedOver count: Int, place: Int) {

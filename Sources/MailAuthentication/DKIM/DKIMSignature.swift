@@ -1,6 +1,7 @@
 public import MailSyntax
 
-/// A DKIM-Signature field, read: who signed what, and how. Nothing of it is proven. Source: RFC 6376 §3.5.
+/// A DKIM-Signature field, read: who signed what, and how. Nothing of it is proven. Its names outside ASCII stand here by
+/// their A-labels, where they have such. Source: RFC 6376 §3.5; RFC 8616 §4.
 public struct DKIMSignature: Hashable, Sendable {
   /// More names in `h=` than this are refused; each of them is a search through the header section.
   public static let maximumFieldNames = 1_000
@@ -34,10 +35,12 @@ public struct DKIMSignature: Hashable, Sendable {
   let signatureRange: Range<Int>
 
   /// - Parameter value: of the field, behind the colon, folding included.
-  public init(_ value: some Collection<UInt8>) throws(DKIMSignatureFault) {
+  public init(
+    _ value: some Collection<UInt8>, converter: any IDNAConverter = UnchangedNames()
+  ) throws(DKIMSignatureFault) {
     let tags: TagList
     do throws(TagList.Fault) { tags = try TagList(value) } catch { throw DKIMSignatureFault("\(error)") }
-    guard try tags.required("v") == "1" else { throw DKIMSignatureFault("v= is not 1") }
+    guard try tags.required("v") == "1" else { throw DKIMSignatureFault("v= is not 1", .unusable) }
     guard let algorithm = Algorithm(rawValue: try tags.required("a").lowercasedASCII()) else {
       throw DKIMSignatureFault("a= is none of \(Algorithm.allCases.map(\.rawValue).joined(separator: ", "))")
     }
@@ -45,11 +48,11 @@ public struct DKIMSignature: Hashable, Sendable {
     signature = try tags.octets("b", atMost: DKIMSignature.maximumSignatureOctets)
     signatureRange = tags.tag("b")?.valueRange ?? 0..<0
     bodyHash = try tags.octets("bh", atMost: 64)
-    domain = try tags.name("d")
-    selector = try tags.name("s")
+    domain = converter.canonicalForm(of: try tags.name("d"))
+    selector = converter.canonicalForm(of: try tags.name("s"))
     (headerCanonicalization, bodyCanonicalization) = try tags.canonicalizations()
     fieldNames = try tags.fieldNames()
-    identity = try tags.identity(in: domain)
+    identity = try tags.identity(in: domain, converter)
     bodyLimit = try tags.number("l").map { Int(clamping: $0) }
     signedAt = try tags.number("t").map(UTCInstant.init(clampingSeconds:))
     expiresAt = try tags.number("x").map(UTCInstant.init(clampingSeconds:))
@@ -63,8 +66,11 @@ public struct DKIMSignature: Hashable, Sendable {
     guard methods.contains("dns/txt") else { throw DKIMSignatureFault("q= has no dns/txt") }
   }
 
-  /// Where the key is published (RFC 6376 §3.6.2.1); nil where the name would be too long.
-  public var keyName: DomainName? { try? DomainName("\(selector)._domainkey", under: domain) }
+  /// Where the key is published (RFC 6376 §3.6.2.1); nil where the name would be too long, or has no ASCII form.
+  public var keyName: DomainName? {
+    guard let name = try? DomainName("\(selector)._domainkey", under: domain), name.isASCII else { return nil }
+    return name
+  }
 
   /// As Authentication-Results tells one signature from another: the beginning of `b=` (RFC 6008 §3).
   public var mark: String { String(decoding: Base64.encode(signature).prefix(8), as: UTF8.self) }
@@ -72,8 +78,18 @@ public struct DKIMSignature: Hashable, Sendable {
 
 /// Why a field is no signature.
 public struct DKIMSignatureFault: Error, Hashable, Sendable, CustomStringConvertible {
+  public enum Kind: Hashable, Sendable {
+    case unreadable
+    /// It can be read, and says of itself that it proves nothing (RFC 6376 §6.1.1).
+    case unusable
+  }
+
   public let description: String
-  init(_ description: String) { self.description = description }
+  public let kind: Kind
+  init(_ description: String, _ kind: Kind = .unreadable) {
+    self.description = description
+    self.kind = kind
+  }
 }
 
 extension TagList {
@@ -127,17 +143,21 @@ extension TagList {
     }
     let texts = names.map { String(decoding: $0, as: UTF8.self) }
     // RFC 6376 §5.4, §6.1.1: the author's field is signed, or nothing is.
-    guard texts.contains("from") else { throw DKIMSignatureFault("h= is without From") }
+    guard texts.contains("from") else { throw DKIMSignatureFault("h= is without From", .unusable) }
     return texts
   }
 
   /// RFC 6376 §3.5, §6.1.1: its domain is `d=` or below.
-  fileprivate func identity(in domain: DomainName) throws(DKIMSignatureFault) -> String? {
+  fileprivate func identity(
+    in domain: DomainName, _ converter: any IDNAConverter
+  ) throws(DKIMSignatureFault) -> String? {
     guard let value = self["i"] else { return nil }
-    guard let at = value.lastIndex(of: "@"), let name = try? DomainName(value[value.index(after: at)...]),
-      name.isAtOrBelow(domain)
-    else { throw DKIMSignatureFault("i= is not in the domain of d=") }
-    return value
+    guard let at = value.lastIndex(of: "@"), let written = try? DomainName(value[value.index(after: at)...]) else {
+      throw DKIMSignatureFault("i= is no mailbox")
+    }
+    let name = converter.canonicalForm(of: written)
+    guard name.isAtOrBelow(domain) else { throw DKIMSignatureFault("i= is not in the domain of d=", .unusable) }
+    return "\(value[...at])\(name)"
   }
 }
 

@@ -34,7 +34,7 @@ public struct DKIMVerifier: Sendable {
     for (place, field) in found.prefix(DKIMVerifier.maximumSignatures).enumerated() {
       let reading: Result<DKIMSignature, DKIMSignatureFault>
       do throws(DKIMSignatureFault) {
-        reading = .success(try DKIMSignature(header.octets(in: field.valueRange)))
+        reading = .success(try DKIMSignature(header.octets(in: field.valueRange), converter: converter))
       } catch {
         reading = .failure(error)
       }
@@ -59,7 +59,7 @@ public struct DKIMVerifier: Sendable {
     var outcomes: [DKIMOutcome] = []
     for candidate in candidates {
       switch candidate.reading {
-      case .failure(let fault): outcomes.append(DKIMOutcome(place: candidate.place, unreadable: "\(fault)"))
+      case .failure(let fault): outcomes.append(DKIMOutcome(place: candidate.place, fault))
       case .success(let signature):
         guard let body = results.first(where: { $0.0 == signature.bodyCanonicalization })?.1 else { continue }
         var judgement = DKIMJudgement(signature, place: candidate.place)
@@ -67,10 +67,10 @@ public struct DKIMVerifier: Sendable {
         readings.append((candidate, signature, judgement, needsKey))
       }
     }
-    let keys = await findings(Set(readings.compactMap { $0.needsKey ? keyName($0.signature) : nil }), resolver)
+    let keys = await findings(Set(readings.compactMap { $0.needsKey ? $0.signature.keyName : nil }), resolver)
     for var reading in readings {
       if reading.needsKey {
-        let name = keyName(reading.signature)
+        let name = reading.signature.keyName
         let finding = name.flatMap { keys[$0] } ?? .unusable("its name can't be looked up")
         let digest = fields.digest(reading.signature, field: reading.candidate.field)
         reading.judgement.judge(finding, at: name, digest: digest)
@@ -88,9 +88,5 @@ public struct DKIMVerifier: Sendable {
       for name in names { group.addTask { (name, await KeyFinding.find(name, resolver)) } }
       return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
     }
-  }
-
-  private func keyName(_ signature: DKIMSignature) -> DomainName? {
-    signature.keyName.flatMap { $0.isASCII ? $0 : converter.asciiForm(of: $0) }
   }
 }

@@ -100,3 +100,25 @@ struct SampleKey {
     return "\(name) TXT \(strings.joined(separator: " "))\n"
   }
 }
+
+/// An RSA key that nobody can sign with, for its size alone: an odd number.
+struct HollowKey {
+  let bits: Int
+
+  /// DER of SubjectPublicKeyInfo (RFC 5280 §4.1, RFC 8017 §A.1.1).
+  var subjectPublicKeyInfo: [UInt8] {
+    let modulus: [UInt8] = [0x80] + Array(repeating: 0, count: bits / 8 - 2) + [1]
+    let numbers = HollowKey.der(0x02, [0] + modulus) + HollowKey.der(0x02, [1, 0, 1])
+    let algorithm: [UInt8] = [0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00]
+    let key = HollowKey.der(0x03, [0] + HollowKey.der(0x30, numbers))
+    return HollowKey.der(0x30, HollowKey.der(0x30, algorithm) + key)
+  }
+
+  private static func der(_ tag: UInt8, _ content: [UInt8]) -> [UInt8] {
+    switch content.count {
+    case ..<0x80: [tag, UInt8(content.count)] + content
+    case ..<0x100: [tag, 0x81, UInt8(content.count)] + content
+    default: [tag, 0x82, UInt8(content.count >> 8), UInt8(content.count & 0xff)] + content
+    }
+  }
+}

@@ -97,11 +97,39 @@ struct DKIMKeyTests {
     #expect(throws: DKIMKeyFault.self) { try DKIMKeyRecord(text.utf8) }
   }
 
-  @Test("DKIM-002: RSA keys have 1024 to 4096 bits, in either of their forms; Ed25519 keys 32 octets")
-  func sizes() throws {
-    let short =
-      "MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAKL8t2pjDcRnrmvvXrUKC1sDdjPDCSo9jLT7mBmYcHDTWQHC1MzXXVBr8Vr8f0nB1ZxJtDbXjMN7nOvyGgyWSdMCAwEAAQ=="
-    #expect(throws: DKIMKeyFault.self) { try DKIMKeyRecord("p=\(short)".utf8).publicKey() }
+  @Test(
+    "DKIM-002: RSA keys have 1024 to 4096 bits, whoever signs with them",
+    arguments: [(512, false), (1_016, false), (1_024, true), (2_048, true), (4_096, true), (4_104, false)])
+  func sizes(_ bits: Int, _ isTaken: Bool) throws {
+    let octets = HollowKey(bits: bits).subjectPublicKeyInfo
+    let record = try DKIMKeyRecord("p=\(Base64.text(octets))".utf8)
+    if isTaken {
+      #expect(try record.publicKey().bits == bits)
+    } else {
+      #expect(throws: DKIMKeyFault.self) { try record.publicKey() }
+    }
+  }
+
+  @Test("DKIM-002: nobody signs with an RSA key of less than 1024 bits")
+  func shortSigner() {
+    let key = """
+      -----BEGIN PRIVATE KEY-----
+      MIIBVAIBADANBgkqhkiG9w0BAQEFAASCAT4wggE6AgEAAkEAuG2o+Lm+PvDZnx4v
+      LKQas8lC2ENvG7Mirxq69MAOvqJKAr9CQjBQrwsM6eHHwT1upvX4gA6JKuk90Ono
+      t2ulHQIDAQABAkAvWxkUJL2Q888taFa8o7ani3o6hbY16p1xUO/IgLhIgnvMJMlB
+      ToBIFL9WzrY7e59uikXxMIXKge91QtdA9CUBAiEA4ZBuYTp2kPWCfyNYKTGhAOkn
+      Un7ghnDvKju/XRRLppECIQDRUEqXEH3ohDZaXP2ldvAtFbX/GT09KHyC1JlJUBKT
+      zQIhALck6jqPmY2Bif9o10A7R5rRtFfLJMqED+yernYI8JPBAiAvqIJzRvQEHyZp
+      CMdQB3bELS9VOB/zbuZ6u4FzaeHw+QIgEQ0ygp1WIgJUGVqEr3XSsX2YkLXFDHbs
+      vDCkeqF3PvY=
+      -----END PRIVATE KEY-----
+      """
+    let fault = #expect(throws: DKIMKeyFileFault.self) { try DKIMKey(pem: Secret(key)) }
+    #expect(fault?.description.contains("1024 bits or more") == true)
+  }
+
+  @Test("DKIM-002: an RSA key is read in either of its forms; an Ed25519 key has 32 octets")
+  func forms() throws {
     #expect(throws: DKIMKeyFault.self) { try DKIMKeyRecord("k=ed25519; p=QUJD".utf8).publicKey() }
     let key = try SampleKey.of(.rsa).key
     let record = try DKIMKeyRecord(key.record.utf8)

@@ -3,15 +3,17 @@ import MailSyntax
 
 @testable import MailAuthentication
 
-/// Signs with `l=` as others do, which the product never does.
-struct LimitedSigner {
+/// Signs as others do and the product never does: with `l=`, `i=`, and names outside ASCII. The body is signed as it
+/// stands: one without empty lines at its end.
+struct ForeignSigner {
   let key: DKIMKey
   let selector: String
 
-  func signed(_ message: SampleMessage) throws -> SampleMessage {
+  /// - Parameter more: tags, as ` l=3;`.
+  func signed(_ message: SampleMessage, domain: String = "example.org", _ more: String = "") throws -> SampleMessage {
     let body = Array(message.body.utf8)
     let field =
-      "DKIM-Signature: v=1; a=ed25519-sha256; d=example.org; s=\(selector); h=From; l=\(body.count);"
+      "DKIM-Signature: v=1; a=ed25519-sha256; d=\(domain); s=\(selector); h=From;\(more)"
       + " bh=\(Base64.text(Array(SHA256.hash(data: body)))); b="
     let header = try message.section()
     let from = header.text(at: SignedFields(header).places(of: ["from"]), .simple)
