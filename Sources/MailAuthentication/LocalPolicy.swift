@@ -53,8 +53,8 @@ public enum LocalPolicy {
     }
   }
 
-  /// RFC 9989 §7.4: no message is refused on the word of p=reject alone. Mail that came by another's hands is
-  /// quarantined, and so is mail of which nothing is known; it takes a look that found it direct to refuse it.
+  /// RFC 9989 §7.4: no message is refused on the word of p=reject alone: mail known to have come by another's hands is
+  /// quarantined.
   private static func failed(_ outcome: DMARCOutcome, _ path: MailPath) -> Disposition {
     let domain = outcome.decisive.map { $0.authorDomain.description } ?? "the author's domain"
     switch outcome.requested {
@@ -66,34 +66,27 @@ public enum LocalPolicy {
       case .direct: return .reject(.failed(dmarcOf: outcome.decisive?.authorDomain))
       case .indirect(let reason):
         return .quarantine(reason: "DMARC failed, and \(domain) asks for reject, but \(reason)")
-      case .unknown:
-        return .quarantine(
-          reason: "DMARC failed, and \(domain) asks for reject; nothing else speaks against the message")
       }
     }
   }
 }
 
-/// Whether a message came from its author's servers or by way of a list or a forwarder, as far as can be told.
+/// Whether a message is known to have come by way of a list or of somebody who sent it on, as far as its header says.
 public enum MailPath: Hashable, Sendable {
-  /// Nobody looked.
-  case unknown
-  case direct(because: String)
+  /// Nothing says otherwise.
+  case direct
   case indirect(because: String)
 
-  /// Fields by which lists mark what they send on. RFC 2919, RFC 2369.
-  static let listFields = ["list-id", "list-post"]
+  /// The fields that say so, and of what: RFC 2919, RFC 2369; RFC 5322 §3.6.6.
+  private static let marks = ["list-id": "a mailing list", "list-post": "a mailing list", "resent-from": "somebody"]
 
-  /// Looks for the marks of a list.
-  ///
-  /// - Parameter isSealed: a chain of ARC (RFC 8617) that passed says that others handled the message.
-  public init(_ header: HeaderSection, isSealed: Bool) {
-    if isSealed {
-      self = .indirect(because: "an ARC chain that holds says that others handled it")
-    } else if let field = header.fields.first(where: { MailPath.listFields.contains($0.name) }) {
-      self = .indirect(because: "its field \(field.name) says that a mailing list sent it on")
-    } else {
-      self = .direct(because: "it has neither the mark of a mailing list nor an ARC chain that holds")
-    }
+  public init(_ header: HeaderSection) {
+    let marks = header.fields.lazy.compactMap { field in MailPath.marks[field.name].map { (field.name, $0) } }
+    self =
+      if let (name, whose) = marks.first {
+        .indirect(because: "its field \(name) says that \(whose) sent it on")
+      } else {
+        .direct
+      }
   }
 }

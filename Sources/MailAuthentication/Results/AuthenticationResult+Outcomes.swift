@@ -42,6 +42,44 @@ extension AuthenticationResult {
   }
 }
 
+extension ReceivedSPFField {
+  /// - Parameters:
+  ///   - mailbox: of MAIL FROM; nil for the null reverse path.
+  ///   - greeting: what the client gave in EHLO or HELO.
+  public init(_ outcome: SPFOutcome, of mailbox: Mailbox?, client: IPAddress, greeting: String, receiver: DomainName) {
+    self.init(outcome.result)
+    let name =
+      switch outcome.identity {
+      case .mailFrom: mailbox.map { "\($0)" } ?? "postmaster@\(outcome.domain)"
+      case .helo: outcome.domain
+      }
+    comment = "\(receiver): \(ReceivedSPFField.sentence(outcome, name, client))"
+    clientAddress = client
+    envelopeFrom = mailbox.map { "\($0)" } ?? ""
+    self.greeting = greeting
+    problem = outcome.problem
+    self.receiver = receiver
+    identity =
+      switch outcome.identity {
+      case .mailFrom: .mailfrom
+      case .helo: .helo
+      }
+    mechanism = outcome.directive
+  }
+
+  /// As RFC 7208 §9.1 words its examples.
+  private static func sentence(_ outcome: SPFOutcome, _ name: String, _ client: IPAddress) -> String {
+    switch outcome.result {
+    case .pass: "domain of \(name) designates \(client) as permitted sender"
+    case .fail: "domain of \(name) does not designate \(client) as permitted sender"
+    case .softfail: "transitioning domain of \(name) does not designate \(client) as permitted sender"
+    case .neutral: "\(client) is neither permitted nor denied by domain of \(name)"
+    case .none: "domain of \(name) does not designate permitted sender hosts"
+    case .temperror, .permerror: "error in processing during lookup of \(name)"
+    }
+  }
+}
+
 extension AuthenticationVerdict.DKIM {
   fileprivate init(_ result: DKIMResult) {
     self =

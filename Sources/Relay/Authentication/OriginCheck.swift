@@ -54,7 +54,8 @@ struct OriginCheck: Sendable {
       .evaluate(header, DMARCInput(spf: spf, signatures: signatures))
     return OriginFindings(
       helo: await helo, mailFrom: spf, dkim: signatures, dmarc: dmarc,
-      path: MailPath(header, isSealed: false), client: client, converter: authentication.converter)
+      path: MailPath(header), sender: reversePath.mailbox, client: client, greeting: greeting,
+      converter: authentication.converter)
   }
 }
 
@@ -65,7 +66,10 @@ struct OriginFindings: Sendable {
   let dkim: [DKIMOutcome]
   let dmarc: DMARCOutcome
   let path: MailPath
+  /// Of MAIL FROM; nil for the null reverse path.
+  let sender: Mailbox?
   let client: IPAddress
+  let greeting: String
   let converter: any IDNAConverter
 
   func disposition(_ mode: LocalPolicy.Mode) -> LocalPolicy.Disposition {
@@ -73,8 +77,12 @@ struct OriginFindings: Sendable {
       spf: mailFrom, dkim: dkim, dmarc: dmarc, path: path, client: client, mode: mode)
   }
 
-  /// For the message, above all that is in front of it (RFC 8601 §4).
-  func field(by host: DomainName, _ disposition: LocalPolicy.Disposition) -> HeaderField? {
+  /// For the message, above all that is in front of it, the uppermost first (RFC 8601 §4; RFC 7208 §9.1).
+  func trace(by host: DomainName, _ disposition: LocalPolicy.Disposition) -> [HeaderField] {
+    [authenticationResults(by: host, disposition), receivedSPF(by: host)].compactMap(\.self)
+  }
+
+  private func authenticationResults(by host: DomainName, _ disposition: LocalPolicy.Disposition) -> HeaderField? {
     let reason: String? = if case .quarantine(let reason) = disposition { "quarantine: \(reason)" } else { nil }
     let signatures =
       dkim.isEmpty ? [AuthenticationResult(.dkim(.none))] : dkim.map { AuthenticationResult($0) }
@@ -82,6 +90,12 @@ struct OriginFindings: Sendable {
       [mailFrom, helo].map { AuthenticationResult($0, converter: converter) } + signatures
       + [AuthenticationResult(dmarc, reason: reason)]
     return try? AuthenticationResultsField(authservID: host, results: results).field()
+  }
+
+  /// An envelope outside ASCII makes the message an internationalised one, whose header may be outside ASCII too.
+  private func receivedSPF(by host: DomainName) -> HeaderField? {
+    try? ReceivedSPFField(mailFrom, of: sender, client: client, greeting: greeting, receiver: host)
+      .field(allowsUTF8: sender.map { !"\($0)".utf8.allSatisfy { $0 < 0x80 } } ?? false)
   }
 
   /// For the log and the message's history.

@@ -9,8 +9,8 @@ extension Intake {
   /// What becomes of a message for its origin's sake.
   enum OriginJudgement {
     case refused(Reply)
-    /// With the field for it, and what is told of it.
-    case taken(HeaderField?, [MailEvent.Field])
+    /// With the fields for it, the uppermost first, and what is told of it.
+    case taken([HeaderField], [MailEvent.Field])
   }
 
   /// Asks for the origin of a message that is here whole, before anything of it is durable: a refusal is said in the
@@ -22,7 +22,7 @@ extension Intake {
     guard let findings = await origin.judge(clock: clock) else {
       let unknown = [MailEvent.Field("dmarc", .text("temperror: nothing could be learned in time"))]
       switch mode {
-      case .monitor: return .taken(nil, unknown)
+      case .monitor: return .taken([], unknown)
       case .enforce: return refuse(message, messageID, .originUnknown, unknown, session)
       }
     }
@@ -34,7 +34,7 @@ extension Intake {
     }
     let fields = findings.fields(disposition)
     switch disposition {
-    case .accept, .quarantine: return .taken(findings.field(by: reception.hostName, disposition), fields)
+    case .accept, .quarantine: return .taken(findings.trace(by: reception.hostName, disposition), fields)
     case .reject(let refusal), .tryLater(let refusal):
       return refuse(message, messageID, Reply(refusal), fields, session)
     }

@@ -105,9 +105,9 @@ final class IntakeSink: BodySink {
         case .refused(let reply):
           writer.discard()
           return reply
-        case .taken(let field, let fields):
-          field.map { message.prepend($0) }
-          circumstances += fields
+        case .taken(let trace, let judged):
+          for field in trace.reversed() { message.prepend(field) }
+          circumstances += judged
         }
       }
       let awaited = QueuedMessage(accepting: message, bodySize: writer.size)

@@ -54,7 +54,7 @@ struct DMARCAuthorTests {
     #expect(zone.names.isEmpty)
     let steps = outcome.steps.map(\.text).joined(separator: "\n")
     #expect(steps.contains(row.fault.description))
-    let direct = MailPath.direct(because: "test")
+    let direct = MailPath.direct
     #expect(LocalPolicy.disposition(of: outcome, path: direct, mode: .monitor) == .accept)
     guard case .quarantine = LocalPolicy.disposition(of: outcome, path: direct, mode: .enforce) else {
       Issue.record("not quarantined")

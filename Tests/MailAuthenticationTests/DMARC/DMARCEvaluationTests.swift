@@ -200,7 +200,7 @@ struct DMARCEvaluationTests {
     let zone = try AskedZone(["a.example.com": ["v=DMARC1; p=rejct"], "example.com": ["v=DMARC1; p=reject"]])
     let outcome = try await zone.evaluate("a.example.com", DMARCInput(spf: nil, dkim: []))
     #expect(outcome.result == .permerror && outcome.requested == .none && outcome.authorFault == nil)
-    #expect(LocalPolicy.disposition(of: outcome, path: .direct(because: "test"), mode: .enforce) == .accept)
+    #expect(LocalPolicy.disposition(of: outcome, path: .direct, mode: .enforce) == .accept)
     #expect(zone.names == ["_dmarc.a.example.com"])
   }
 

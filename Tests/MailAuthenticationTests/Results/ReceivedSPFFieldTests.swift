@@ -62,4 +62,32 @@ struct ReceivedSPFFieldTests {
     let lines = String(buffer: try field.field().bytes).split(separator: "\r\n")
     #expect(lines.allSatisfy { $0.utf8.count < 998 } && lines.count <= 3)
   }
+
+  @Test(
+    "SPF-007: every result says what it means, for MAIL FROM, the null reverse path and the greeting",
+    arguments: [
+      ("v=spf1 ip4:192.0.2.1 -all", "pass (mx.example.net: domain of a@example.org designates 192.0.2.1 as permitted"),
+      ("v=spf1 ip4:192.0.2.1 -all", "pass (mx.example.net: domain of a@example.org designates 192.0.2.1 as"),
+      ("v=spf1 ~all", "softfail (mx.example.net: transitioning domain of a@example.org does not designate"),
+      ("v=spf1 ?all", "neutral (mx.example.net: 192.0.2.1 is neither permitted nor denied by domain of a@example.org)"),
+      ("v=spf2", "none (mx.example.net: domain of a@example.org does not designate permitted sender hosts)"),
+      ("v=spf1 nonsense", "permerror (mx.example.net: error in processing during lookup of a@example.org)"),
+    ])
+  func results(_ record: String, _ beginning: String) async throws {
+    let zone = try SPFStage("example.org TXT \"\(record)\"\n")
+    let receiver = try DomainName("mx.example.net")
+    let check = SPFCheck(resolver: zone, converter: UnchangedNames(), clock: zone, receiver: receiver)
+    let client = try #require(IPAddress("192.0.2.1"))
+    func value(_ question: SPFQuestion, of mailbox: Mailbox?) async -> String {
+      let outcome = await check.outcome(of: question)
+      return ReceivedSPFField(outcome, of: mailbox, client: client, greeting: "example.org", receiver: receiver).value()
+    }
+    let mailbox = try Mailbox("a@example.org")
+    let own = await value(.mailFrom(mailbox, from: client, helo: "example.org"), of: mailbox)
+    #expect(own.hasPrefix(beginning) && own.contains("envelope-from=\"a@example.org\"; helo=example.org;"))
+    let null = await value(.mailFrom(nil, from: client, helo: "example.org"), of: nil)
+    #expect(null.hasPrefix(beginning.replacing("a@", with: "postmaster@")) && null.contains("envelope-from=\"\";"))
+    let helo = await value(.helo("example.org", from: client), of: mailbox)
+    #expect(helo.hasPrefix(beginning.replacing("a@", with: "")) && helo.contains("identity=helo;"))
+  }
 }

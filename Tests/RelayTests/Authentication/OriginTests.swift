@@ -75,7 +75,10 @@ struct OriginTests {
     let words = field.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     #expect(
       words == "Authentication-Results: mail.example.com; spf=pass smtp.mailfrom=pass.example; spf=pass"
-        + " smtp.helo=client.example.net; dkim=none; dmarc=pass header.from=pass.example policy.dmarc=reject")
+        + " smtp.helo=client.example.net; dkim=none; dmarc=pass header.from=pass.example policy.dmarc=reject"
+        + " Received-SPF: pass (mail.example.com: domain of a@pass.example designates 192.0.2.1 as permitted sender)"
+        + " client-ip=192.0.2.1; envelope-from=\"a@pass.example\"; helo=client.example.net;"
+        + " receiver=mail.example.com; identity=mailfrom; mechanism=\"ip4:192.0.2.1\";")
     #expect(stage.noted("dmarc") == ["pass pass.example"] && stage.noted("spf") == ["pass pass.example"])
     #expect(stage.noted("helo") == ["pass client.example.net"] && stage.noted("dkim") == ["none"])
   }
@@ -214,9 +217,13 @@ struct OriginTests {
       events: EventSinkless())
     let fields = String(buffer: try signing.fields(for: .init(string: unsigned), now: HandClock().now))
     #expect(fields.contains("d=xn--bcher-kva.example;"))
+    // As others write them, who have no A-labels (RFC 8616 §4).
+    let foreign =
+      "DKIM-Signature: v=1; a=ed25519-sha256; d=b\u{fc}cher.example; i=@b\u{fc}cher.example; s=s; h=from; bh=AAAA; b=AAAA\r\n"
     for (field, reversePath, spf, dkim) in [
       (fields, "<a@elsewhere.example>", "none elsewhere.example", "pass xn--bcher-kva.example/s"),
       ("", "<j\u{f6}rg@b\u{fc}cher.example>", "pass b\u{fc}cher.example", "none"),
+      (foreign, "<j\u{f6}rg@b\u{fc}cher.example>", "pass b\u{fc}cher.example", "fail xn--bcher-kva.example/s"),
     ] {
       let stage = try await stage(converter: OneUmlaut(), zone: zone)
       #expect(
@@ -225,7 +232,11 @@ struct OriginTests {
       #expect(stage.noted("spf") == [spf] && stage.noted("dkim") == [dkim])
       let text = try #require(try await stage.queued().first?.text)
       let written = try #require(text.firstRange(of: "\r\nReceived:").map { text[..<$0.lowerBound] })
-      #expect(written.utf8.allSatisfy { $0 < 0x80 } && !written.contains("?"), "what we write is ASCII, by A-labels")
+      let spfStart = try #require(written.firstRange(of: "\r\nReceived-SPF:")).lowerBound
+      let results = written[..<spfStart]
+      #expect(results.utf8.allSatisfy { $0 < 0x80 } && !written.contains("?"), "results are ASCII, by A-labels")
+      #expect(written[spfStart...].contains("envelope-from=\"\(reversePath.dropFirst().dropLast())\";"))
+      #expect(results.contains("header.d=xn--bcher-kva.example") == !field.isEmpty)
     }
   }
 
