@@ -10,11 +10,12 @@ extension SQLitePolicyStore: AuthenticationRecordStore {
   /// Different records of one day; of more only those that are there already are counted on.
   public static let maximumRecordsOfADay = 20_000
 
-  public func add(_ records: [CountedRecord]) async throws(StoreFault) {
+  public func add(_ records: [CountedRecord]) async throws(StoreFault) -> Int {
     let oldest = Int(clock.now.seconds / 86_400) - SQLitePolicyStore.recordDays
-    try await run { db in
+    return try await run { db in
       try db.execute(sql: "DELETE FROM authentication_records WHERE day < ?", arguments: [oldest])
       var counts: [Int: Int] = [:]
+      var leftOut = 0
       for counted in records {
         let record = counted.record
         try db.execute(
@@ -26,7 +27,10 @@ extension SQLitePolicyStore: AuthenticationRecordStore {
           ?? Int.fetchOne(
             db, sql: "SELECT count(*) FROM authentication_records WHERE day = ?", arguments: [record.day]) ?? 0
         counts[record.day] = present
-        guard present < SQLitePolicyStore.maximumRecordsOfADay else { continue }
+        guard present < SQLitePolicyStore.maximumRecordsOfADay else {
+          leftOut += counted.count
+          continue
+        }
         try db.execute(
           sql: """
             INSERT INTO authentication_records (day, policy_domain, policy, author_domain, client, reverse_path_domain, spf,
@@ -36,6 +40,7 @@ extension SQLitePolicyStore: AuthenticationRecordStore {
           arguments: Self.values(record) + [counted.count])
         counts[record.day] = present + 1
       }
+      return leftOut
     }
   }
 

@@ -127,6 +127,34 @@ struct QueueStoryTests {
     #expect(lines.contains("      TLS          none; no mail went"))
   }
 
+  @Test("tells what a message was found to be, and what it was signed with")
+  func authentication() throws {
+    let found: [(String, MailEvent.Value)] = [
+      ("spf", .text("fail strict.example")), ("helo", .text("none client.example.net")),
+      ("dkim", .text("fail strict.example/s1, pass list.example/k")), ("dmarc", .text("fail strict.example reject")),
+      ("quarantine", .text("DMARC failed, and strict.example asks for reject, but its field list-id says otherwise")),
+      ("forged-results", .number(1)), ("signed", .text("example.org/r1,example.org/e1")),
+    ]
+    let message = try Sample.message(
+      1, age: .seconds(250), from: "app@example.org", to: [("anna@there.example", .queued, .seconds(50), nil)])
+    let story = QueueStory(
+      id: message.id, Sample.answers(message) + [Sample.event(.accepted, after: .seconds(-250), found)])
+    let lines = story.lines(at: Sample.now)
+    expectFits(lines)
+    #expect(
+      lines.drop { $0 != "History" }.dropFirst() == [
+        "  2026-11-22T11:40:50.000Z  message.accepted",
+        "    dkim         fail strict.example/s1, pass list.example/k",
+        "    dmarc        fail strict.example reject",
+        "    forged       1",
+        "    helo         none client.example.net",
+        "    quarantine   DMARC failed, and strict.example asks for reject, but its field",
+        "                 list-id says otherwise",
+        "    signed       example.org/r1,example.org/e1",
+        "    spf          fail strict.example",
+      ])
+  }
+
   @Test("of a message that has left the queue is its history, by recipient")
   func left() throws {
     let id = Sample.id(3)

@@ -26,13 +26,13 @@ public final class AuthenticationLedger: AuthenticationRecordSource {
     self.events = events
   }
 
-  func count(_ record: AuthenticationRecord) {
+  func count(_ record: AuthenticationRecord, _ messages: Int = 1) {
     state.withLock { state in
       guard state.counts[record] != nil || state.counts.count < AuthenticationLedger.maximumRecords else {
-        state.leftOut += 1
+        state.leftOut += messages
         return
       }
-      state.counts[record, default: 0] += 1
+      state.counts[record, default: 0] += messages
     }
   }
 
@@ -52,18 +52,15 @@ public final class AuthenticationLedger: AuthenticationRecordSource {
     }
     if leftOut > 0 {
       alarm(
-        "\(leftOut) messages are missing in it: more than \(AuthenticationLedger.maximumRecords) different records a minute"
+        "\(leftOut) messages are missing in it: more than \(AuthenticationLedger.maximumRecords) different records wait"
       )
     }
     guard !counts.isEmpty else { return }
     do throws(StoreFault) {
-      try await store.add(counts.map { CountedRecord(record: $0.key, count: $0.value) })
+      let noRoom = try await store.add(counts.map { CountedRecord(record: $0.key, count: $0.value) })
+      if noRoom > 0 { alarm("\(noRoom) messages are missing in it: the day has as many different records as are kept") }
     } catch {
-      state.withLock { state in
-        for (record, count) in counts where state.counts.count < AuthenticationLedger.maximumRecords {
-          state.counts[record, default: 0] += count
-        }
-      }
+      for (record, count) in counts { self.count(record, count) }
       alarm("the store answers \(error)")
     }
   }

@@ -65,14 +65,25 @@ public protocol AuthenticationRecordSource: Sendable {
 /// Where counts outlive a restart.
 public protocol AuthenticationRecordStore: AuthenticationRecordSource {
   /// Adds to what is there of the same record, in one transaction.
-  func add(_ records: [CountedRecord]) async throws(StoreFault)
+  ///
+  /// - Returns: how many messages found no room, for all the different records of their day.
+  func add(_ records: [CountedRecord]) async throws(StoreFault) -> Int
 }
 
 extension AuthenticationRecord {
   /// Octets of the policy and of SPF's domain, and signatures of a message that are told: what strangers write is kept
   /// short.
+  static let maximumPolicyOctets = 1_024
   static let maximumTextOctets = 512
   static let maximumSignatures = 4
+
+  /// Of a record that is too long the tags that fit: half of one would say something else.
+  static func wholeTags(of record: String) -> String {
+    guard record.utf8.count > maximumPolicyOctets else { return record }
+    let kept = record.utf8.prefix(maximumPolicyOctets)
+    guard let end = kept.lastIndex(of: UInt8(ascii: ";")) else { return "" }
+    return String(record[..<end])
+  }
 
   /// Those that passed first. Of the others the selector is anybody's word, and isn't told.
   private static func told(_ outcomes: [DKIMOutcome]) -> String {
@@ -102,7 +113,7 @@ extension AuthenticationRecord {
     }
     self.init(
       day: Int(now.seconds / 86_400), policyDomain: policyDomain,
-      policy: record.text.cut(toOctets: AuthenticationRecord.maximumTextOctets),
+      policy: AuthenticationRecord.wholeTags(of: record.text),
       authorDomain: verdict.authorDomain, client: findings.client,
       reversePathDomain: reversePath.map { "\($0.domain)" } ?? "",
       spf: "\(findings.mailFrom.result.rawValue) \(findings.mailFrom.domain)".cut(

@@ -107,6 +107,8 @@ extension EventFacts {
     ("dane", "DANE"), ("certificate", "certificate"), ("certificate-names", "its names"), ("result", "result"),
     ("reason", "why"), ("by", "by"), ("though", "though"),
   ]
+  /// For keys that are longer than their column.
+  private static let shortWords = ["forged-results": "forged"]
   private static let titleKeys = ["id", "recipient"]
   /// What the time of the event, the recipient's own lines, the reply or the log tell better.
   private static let silentKeys = ["due-seconds", "age-seconds", "session", "route", "attempt", "status"]
@@ -149,7 +151,7 @@ extension EventFacts {
     let others = event.fields.map(\.key).filter { $0 != "id" && $0 != "session" && $0 != "age-seconds" }
     for key in others.sorted() {
       guard let text = text(key), !text.isEmpty else { continue }
-      lines += QueueStory.fact(key, text, indent: 4)
+      lines += QueueStory.fact(EventFacts.shortWords[key] ?? key, text, indent: 4)
     }
     return lines
   }

@@ -308,6 +308,41 @@ struct OriginTests {
   }
 
   @Test(
+    "a name server that says nothing ends the judgement after its time, and gives its place back",
+    arguments: [(LocalPolicy.Mode.monitor, "250 2.0.0 "), (.enforce, "451 4.4.3 ")])
+  func silence(_ mode: LocalPolicy.Mode, _ code: String) async throws {
+    let clock = HandClock()
+    let authentication = InboundAuthentication(.init(mode: mode), converter: UnchangedNames()) { SilentResolver() }
+    let stage = try IntakeStage(.relay, authentication: authentication, clock: clock)
+    await stage.enter()
+    async let answer = send(stage, "pass.example")
+    while clock.sleepers == 0 { await Task.yield() }
+    clock.advance(InboundAuthentication.judgementTime - .seconds(1))
+    for _ in 0..<1_000 { await Task.yield() }
+    #expect(clock.sleepers > 0, "it is still waited for")
+    clock.advance(.seconds(1))
+    #expect(await answer.hasPrefix(code))
+    let told = stage.events.events.compactMap { $0["dmarc"] }
+    #expect(told == [.text("temperror: nothing could be learned in time")])
+    #expect(try await stage.queued().allSatisfy { !$0.text.contains("Authentication-Results") })
+    #expect(await authentication.inPlace { 1 } == 1)
+  }
+
+  /// Answers nobody who doesn't give up.
+  private struct SilentResolver: Resolver {
+    private func silence<Record>() async -> DNSAnswer<Record> {
+      try? await Task.sleep(for: .seconds(3_600))
+      return .failed(reason: "given up")
+    }
+    func texts(of name: DomainName) async -> DNSAnswer<[UInt8]> { await silence() }
+    func mailExchangers(of name: DomainName) async -> DNSAnswer<MailExchanger> { await silence() }
+    func addresses(of name: DomainName, family: AddressFamily) async -> DNSAnswer<IPAddress> { await silence() }
+    func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> { await silence() }
+    func names(of address: IPAddress) async -> DNSAnswer<DomainName> { await silence() }
+    func alias(of name: DomainName) async -> DNSAnswer<DomainName> { await silence() }
+  }
+
+  @Test(
     "only so many are judged at once: of the others nothing is known, and a place is free again behind its judgement")
   func places() async throws {
     let authentication = InboundAuthentication(.init(), converter: UnchangedNames()) { nil }
@@ -368,16 +403,73 @@ struct OriginTests {
     #expect(store.counted.last?.record.override.hasPrefix("mailing_list: ") == true)
   }
 
+  @Test("what is left out of the counts is said, with how many: too many that wait, or no room in the store")
+  func leftOut() async throws {
+    let store = CountingStore()
+    let log = EventLog()
+    let ledger = AuthenticationLedger(store: store, clock: HandClock(), events: log)
+    @Sendable func record(_ author: String, _ client: Int) throws -> AuthenticationRecord {
+      let domain = try DomainName(author)
+      return AuthenticationRecord(
+        day: 1, policyDomain: domain, policy: "v=DMARC1; p=none", authorDomain: domain, client: .v4(UInt32(client)),
+        reversePathDomain: "", spf: "", dkim: "", isSPFAligned: false, isDKIMAligned: false, disposition: .none,
+        override: "")
+    }
+    func alarms() -> [MailEvent.Value?] { log.events.map { $0["reason"] } }
+    let most = AuthenticationLedger.maximumRecords
+    for number in 0..<most + 3 { ledger.count(try record("a.example", number)) }
+    ledger.count(try record("a.example", 0))
+    await ledger.write()
+    #expect(alarms() == [.text("3 messages are missing in it: more than \(most) different records wait")])
+    #expect(store.counted.count == most && store.counted.first?.count == 2)
+
+    ledger.count(try record("full.example", 1))
+    await ledger.write()
+    #expect(
+      alarms().last == .text("1 messages are missing in it: the day has as many different records as are kept"))
+
+    // What comes back from a store that fails finds others in its place.
+    store.fails = true
+    ledger.count(try record("b.example", 1))
+    ledger.count(try record("b.example", 1))
+    store.onFailure = { for number in 0..<most { ledger.count(try record("c.example", number)) } }
+    await ledger.write()
+    store.fails = false
+    await ledger.write()
+    #expect(alarms().contains(.text("2 messages are missing in it: more than \(most) different records wait")))
+  }
+
+  @Test("a policy is kept whole, or as many of its tags as there is room for")
+  func policyText() {
+    let most = AuthenticationRecord.maximumPolicyOctets
+    let beginning = "v=DMARC1; p=reject; rua=mailto:"
+    let fitting = beginning + String(repeating: "a", count: most - beginning.utf8.count)
+    #expect(AuthenticationRecord.wholeTags(of: fitting) == fitting)
+    #expect(AuthenticationRecord.wholeTags(of: fitting + "a") == "v=DMARC1; p=reject")
+    #expect(AuthenticationRecord.wholeTags(of: String(repeating: "é", count: most)).isEmpty)
+  }
+
   private final class CountingStore: AuthenticationRecordStore {
     private let state = Mutex<(counted: [CountedRecord], fails: Bool)>(([], false))
+    private let whenFailing = Mutex<(@Sendable () throws -> Void)?>(nil)
+    var onFailure: (@Sendable () throws -> Void)? {
+      get { whenFailing.withLock { $0 } }
+      set { whenFailing.withLock { $0 = newValue } }
+    }
     var counted: [CountedRecord] { state.withLock { $0.counted } }
     var fails: Bool {
       get { state.withLock { $0.fails } }
       set { state.withLock { $0.fails = newValue } }
     }
-    func add(_ records: [CountedRecord]) async throws(StoreFault) {
-      guard !fails else { throw .spaceLow }
-      state.withLock { $0.counted += records }
+    /// Has no room for those of `full.example`.
+    func add(_ records: [CountedRecord]) async throws(StoreFault) -> Int {
+      guard !fails else {
+        try? onFailure?()
+        throw .spaceLow
+      }
+      let kept = records.filter { $0.record.authorDomain.folded != "full.example" }
+      state.withLock { $0.counted += kept }
+      return records.count - kept.count
     }
     func authenticationRecords(of day: Int, limit: Int) async throws(StoreFault) -> [CountedRecord] { counted }
   }

@@ -1,7 +1,9 @@
 import DNSRecords
 import MailAuthentication
+import MailMessage
 import MailQueue
 import MailSyntax
+import NIOCore
 import SMTPGrammar
 import SMTPSessions
 import Simulation
@@ -74,6 +76,38 @@ struct MailSigningTests {
     await relay.enter()
     #expect(await relay.submit(octets).hasPrefix("250 "))
     #expect(try await relay.queued().first?.text.contains("DKIM-Signature") == false)
+  }
+
+  @Test("what should be signed and can't be is not taken, and nothing of it is kept")
+  func unsignable() async throws {
+    func answer(_ fields: Int) async throws -> (reply: String, isQueued: Bool) {
+      let stage = try IntakeStage(.submissions, signing: try signing([try SigningSample.selector("e", "example.com")]))
+      await stage.enter()
+      let resent = String(repeating: "Resent-To: bob@example.com\r\n", count: fields)
+      let message = "From: alice@example.com\r\nSubject: x\r\n\(resent)\r\nbody\r\n"
+      let reply = await stage.submit(Array(message.utf8))
+      return (reply, try await !stage.queued().isEmpty)
+    }
+    let taken = try await answer(900)
+    #expect(taken.reply.hasPrefix("250 ") && taken.isQueued)
+    let refused = try await answer(995)
+    #expect(refused.reply.hasPrefix("554 5.6.0 the message can't be signed: ") && !refused.isQueued)
+  }
+
+  @Test("of authors of too many domains that sign here nobody signs")
+  func signers() throws {
+    let names = (0...MailSigning.maximumSigners).map { "d\($0).example" }
+    let signing = try signing(try names.map { try SigningSample.selector("e", $0) })
+    func signings(_ count: Int) throws -> Int {
+      let from = names.prefix(count).map { "a@\($0)" }.joined(separator: ", ")
+      guard
+        case .complete(let header, _) = HeaderScanner.read(ByteBuffer(string: "From: \(from)\r\nSender: a@x\r\n\r\n"))
+      else { throw MailSyntaxError.badDomain }
+      return try signing.signings(for: header).count
+    }
+    #expect(try signings(MailSigning.maximumSigners) == MailSigning.maximumSigners)
+    let fault = #expect(throws: MessageSigningFault.self) { try signings(names.count) }
+    #expect("\(String(describing: fault))".contains("more than 4 domains that sign here"))
   }
 
   @Test(
