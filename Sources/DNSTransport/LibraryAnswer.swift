@@ -23,7 +23,7 @@ struct LibraryAnswer: Hashable, Sendable {
 
   /// - Parameter read: reads one record's data.
   func answer<Record>(
-    to asked: DomainName, reading read: ([UInt8]) throws(MalformedData) -> Record
+    to asked: DomainName, reading read: ([UInt8]) throws(ResourceDataFault) -> Record
   ) -> DNSAnswer<Record> {
     let state: DNSSECState
     switch security {
@@ -44,7 +44,7 @@ struct LibraryAnswer: Hashable, Sendable {
     }
     var records: [Record] = []
     for item in data.prefix(LibraryAnswer.maximumRecords) {
-      do throws(MalformedData) {
+      do throws(ResourceDataFault) {
         records.append(try read(item))
       } catch {
         // Whoever writes such a record can't be trusted with the others of the answer.

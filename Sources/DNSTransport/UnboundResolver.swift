@@ -61,7 +61,7 @@ public final class UnboundResolver: Resolver {
       case .v4: (.addressV4, addresses4)
       case .v6: (.addressV6, addresses6)
       }
-    return await lookUp(name, type, memory) { (data) throws(MalformedData) in
+    return await lookUp(name, type, memory) { (data) throws(ResourceDataFault) in
       try ResourceData.address(data, family: family)
     }
   }
@@ -73,7 +73,7 @@ public final class UnboundResolver: Resolver {
   public func textsAtHand(of name: DomainName) -> DNSAnswer<[UInt8]>? { texts.answer(for: name, at: .now) }
 
   public func tlsaRecords(of name: DomainName) async -> DNSAnswer<TLSARecord> {
-    await lookUp(name, .tlsa, associations) { (data) throws(MalformedData) in TLSARecord(data: data) }
+    await lookUp(name, .tlsa, associations) { (data) throws(ResourceDataFault) in TLSARecord(data: data) }
   }
 
   public func alias(of name: DomainName) async -> DNSAnswer<DomainName> {
@@ -87,7 +87,7 @@ public final class UnboundResolver: Resolver {
 
   private func lookUp<Record>(
     _ name: DomainName, _ type: QuestionType, _ memory: AnswerMemory<Record>,
-    reading read: ([UInt8]) throws(MalformedData) -> Record
+    reading read: ([UInt8]) throws(ResourceDataFault) -> Record
   ) async -> DNSAnswer<Record> {
     if let answer = memory.answer(for: name, at: .now) { return answer }
     // A name that has no form in the DNS, or is longer than RFC 1035 §2.3.4 lets one be, is nobody's.

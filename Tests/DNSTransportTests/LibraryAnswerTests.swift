@@ -12,7 +12,7 @@ struct LibraryAnswerTests {
   init() throws { asked = try DomainName("example.org") }
 
   private func read(_ answer: LibraryAnswer) -> DNSAnswer<IPAddress> {
-    answer.answer(to: asked) { (data) throws(MalformedData) in try ResourceData.address(data, family: .v4) }
+    answer.answer(to: asked) { (data) throws(ResourceDataFault) in try ResourceData.address(data, family: .v4) }
   }
 
   private func records(_ security: DNSSECState, _ name: String = "example.org") throws -> DNSAnswer<IPAddress> {
@@ -98,7 +98,7 @@ struct LibraryAnswerTests {
   func anyTLSA() {
     let lengths = Array(0...35) + [67, 65_535]
     let data = lengths.map { [UInt8](repeating: 3, count: $0) }
-    let answer = LibraryAnswer(security: .secure, data: data).answer(to: asked) { (data) throws(MalformedData) in
+    let answer = LibraryAnswer(security: .secure, data: data).answer(to: asked) { (data) throws(ResourceDataFault) in
       TLSARecord(data: data)
     }
     guard case .records(let set) = answer else {
@@ -112,7 +112,7 @@ struct LibraryAnswerTests {
   @Test("DANE-019: of hundreds of TLSA records, each as long as a message can be, the bound's number is kept")
   func manyTLSA() {
     let data = Array(repeating: [UInt8](repeating: 3, count: 65_535), count: 600)
-    let answer = LibraryAnswer(security: .secure, data: data).answer(to: asked) { (data) throws(MalformedData) in
+    let answer = LibraryAnswer(security: .secure, data: data).answer(to: asked) { (data) throws(ResourceDataFault) in
       TLSARecord(data: data)
     }
     guard case .records(let set) = answer else {

@@ -5,12 +5,13 @@ import NIOCore
 
 @testable import MailAuthentication
 
-/// RFC 6376 §6. The keys are those of RFC 8463 §A and, for all other names, what the message's own `Key-Record` says.
+/// RFC 6376 §6. The keys are those of RFC 8463 §A and, for all other names, what the message's own `Key-Record` fields
+/// say.
 func verify(_ bytes: UnsafeRawBufferPointer) {
   let octets = Array(bytes)
   guard let (header, body) = message(octets) else { return }
-  let record = header.first("key-record").map { header.unfoldedValue(of: $0) }
-  let outcomes = verify(header, body, record)
+  let records = header.fields.filter { $0.name == "key-record" }.map { header.unfoldedValue(of: $0) }
+  let outcomes = verify(header, body, records)
   let found = min(header.count(of: "dkim-signature"), DKIMVerifier.maximumSignatures + 1)
   require(outcomes.count == found, "each signature has an outcome: \(outcomes.count), not \(found)")
   require(outcomes.map(\.place) == Array(0..<found), "outcomes stand in the order of the signatures")
@@ -23,15 +24,16 @@ func verify(_ bytes: UnsafeRawBufferPointer) {
   let length = 1 + (octets.last ?? 0) % 23
   guard let (cutHeader, cutBody) = message(pieces(of: octets, lengths: Array(repeating: length, count: octets.count)))
   else { fatalError("a message that comes in pieces can be read too") }
-  require(verify(cutHeader, cutBody, record) == outcomes, "a message in pieces has the same outcomes")
+  require(verify(cutHeader, cutBody, records) == outcomes, "a message in pieces has the same outcomes")
 }
 
-private func verify(_ header: HeaderSection, _ body: [ByteBuffer], _ record: [UInt8]?) -> [DKIMOutcome] {
+private func verify(_ header: HeaderSection, _ body: [ByteBuffer], _ records: [[UInt8]]) -> [DKIMOutcome] {
   result {
     var verifier = DKIMVerifier(converter: OneName())
     verifier.begin(header)
     for piece in body { verifier.append(piece) }
-    return await verifier.finish(resolver: CountedZone(keys, fallback: record), now: UTCInstant(seconds: 1_528_640_000))
+    let resolver = CountedZone(keys, fallback: records)
+    return await verifier.finish(resolver: resolver, now: UTCInstant(seconds: 1_528_640_000))
   }
 }
 

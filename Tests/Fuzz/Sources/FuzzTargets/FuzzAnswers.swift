@@ -8,11 +8,11 @@ import Synchronization
 /// reason that ends a line.
 final class CountedZone: Resolver, MailClock {
   private let zone: ZoneResolver
-  /// For every TXT record that the zone doesn't have.
-  private let fallback: [UInt8]?
+  /// For every name whose TXT records the zone doesn't have.
+  private let fallback: [[UInt8]]
   private let asked = Mutex(0)
 
-  init(_ zone: ZoneResolver, fallback: [UInt8]? = nil) {
+  init(_ zone: ZoneResolver, fallback: [[UInt8]] = []) {
     self.zone = zone
     self.fallback = fallback
   }
@@ -46,10 +46,10 @@ final class CountedZone: Resolver, MailClock {
     let found = answer(name.folded, await zone.texts(of: name))
     switch found {
     case .none, .noSuchName:
-      guard let fallback else { return found }
+      guard !fallback.isEmpty else { return found }
       return .records(
         DNSRecordSet(
-          records: [fallback], canonicalName: name, security: .insecure, timeToLive: ZoneResolver.timeToLive))
+          records: fallback, canonicalName: name, security: .insecure, timeToLive: ZoneResolver.timeToLive))
     case .records, .failed, .bogus: return found
     }
   }

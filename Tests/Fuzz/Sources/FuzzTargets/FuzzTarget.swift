@@ -12,7 +12,7 @@ struct FuzzTarget: Sendable {
   }
 
   static let all: [FuzzTarget] =
-    grammarTargets + messageTargets + dkimTargets + spfTargets + dmarcTargets + resultTargets
+    grammarTargets + messageTargets + dnsTargets + dkimTargets + spfTargets + dmarcTargets + resultTargets
 }
 
 /// Stops the process where a property doesn't hold, which the fuzzer takes for a crash and keeps the input of.

@@ -1,13 +1,11 @@
 import MailSyntax
 import NIOCore
 
-@testable import DNSRecords
 @testable import MailAuthentication
 @testable import MailMessage
 
 let messageTargets = [
   FuzzTarget("header-section", headerSection), FuzzTarget("address-list", addressList),
-  FuzzTarget("zone-file", zoneFile),
 ]
 
 /// RFC 5322 §2.2 and RFC 6376 §3.4.1, §3.4.2. The first line: where the message is cut.
@@ -79,59 +77,5 @@ private func addressList(_ bytes: UnsafeRawBufferPointer) {
     }
     let again = try? AddressList.parse(written.joined(separator: ", "), allowsUTF8: allowsUTF8)
     require(again?.entries == list.entries, "a list is read again: \(written)")
-  }
-}
-
-/// RFC 1035 §5.
-private func zoneFile(_ bytes: UnsafeRawBufferPointer) {
-  let file: ZoneFile
-  do throws(ZoneFileFault) {
-    file = try ZoneFile(Array(bytes))
-  } catch {
-    require(isOneLine("\(error)"), "a fault is one line: \("\(error)".debugDescription)")
-    return
-  }
-  let written = file.records.map { "\(escaped($0.name.description)) \(text($0.data))\n" }.joined()
-  let again = made(try ZoneFile(Array(written.utf8)))
-  require(again == file, "a zone is read again: \(written.debugDescription)")
-  let resolver = file.resolver()
-  for record in file.records.prefix(64) {
-    let name = record.name
-    let answer = result { await resolver.texts(of: name) }
-    let isThere = if case .noSuchName = answer { false } else { true }
-    require(isThere, "a name that stands in a zone is there: \(name)")
-    if case .records(let found) = answer { require(!found.records.isEmpty, "an answer is not empty") }
-  }
-}
-
-private func text(_ data: ZoneFile.Data) -> String {
-  switch data {
-  case .address(let address): "\(address.family == .v4 ? "A" : "AAAA") \(address)"
-  case .exchanger(let exchanger):
-    if case .host(let name) = exchanger.exchange {
-      "MX \(exchanger.preference) \(escaped(name.description))"
-    } else {
-      "MX \(exchanger.preference) ."
-    }
-  case .text(let octets):
-    "TXT "
-      + stride(from: 0, through: max(0, octets.count - 1), by: 255)
-      .map { "\"\(escaped(octets[$0..<min($0 + 255, octets.count)]))\"" }.joined(separator: " ")
-  case .alias(let name): "CNAME \(escaped(name.description))"
-  case .pointer(let name): "PTR \(escaped(name.description))"
-  case .other: "HINFO"
-  }
-}
-
-private func escaped(_ text: String) -> String { escaped(Array(text.utf8)[...]) }
-
-/// Whatever could end a word as its number.
-private func escaped(_ octets: ArraySlice<UInt8>) -> String {
-  octets.reduce(into: "") { text, octet in
-    if octet.isASCIIAlphanumeric || octet == UInt8(ascii: ".") || octet == UInt8(ascii: "_") {
-      text.unicodeScalars.append(Unicode.Scalar(octet))
-    } else {
-      text += "\\" + String(repeating: "0", count: 3 - "\(octet)".count) + "\(octet)"
-    }
   }
 }

@@ -2,8 +2,6 @@ import DNSRecords
 import MailSyntax
 import Testing
 
-@testable import DNSTransport
-
 @Suite("RDATA")
 struct ResourceDataTests {
   /// Labels and the root behind them.
@@ -44,7 +42,7 @@ struct ResourceDataTests {
       [0, 10] + Array(repeating: [1, 0x61], count: 127).flatMap { $0 } + [1, 0x61, 0],
     ] as [[UInt8]])
   func malformed(_ data: [UInt8]) {
-    #expect(throws: MalformedData.self) { try ResourceData.mailExchanger(data) }
+    #expect(throws: ResourceDataFault.self) { try ResourceData.mailExchanger(data) }
   }
 
   @Test("an address has 4 octets or 16, and no other number")
@@ -54,8 +52,8 @@ struct ResourceDataTests {
     #expect(try ResourceData.address(sixteen, family: .v6).description == "2001:db8::1")
     for count in 0...20 {
       let data = [UInt8](repeating: 1, count: count)
-      if count != 4 { #expect(throws: MalformedData.self) { try ResourceData.address(data, family: .v4) } }
-      if count != 16 { #expect(throws: MalformedData.self) { try ResourceData.address(data, family: .v6) } }
+      if count != 4 { #expect(throws: ResourceDataFault.self) { try ResourceData.address(data, family: .v4) } }
+      if count != 16 { #expect(throws: ResourceDataFault.self) { try ResourceData.address(data, family: .v6) } }
     }
   }
 
@@ -64,7 +62,7 @@ struct ResourceDataTests {
     #expect(try ResourceData.text([2, 0x61, 0x62, 0, 1, 0x63]) == Array("abc".utf8))
     #expect(try ResourceData.text([0]) == [])
     for data in [[], [3, 0x61, 0x62], [1, 0x61, 9]] as [[UInt8]] {
-      #expect(throws: MalformedData.self) { try ResourceData.text(data) }
+      #expect(throws: ResourceDataFault.self) { try ResourceData.text(data) }
     }
   }
 
@@ -72,7 +70,7 @@ struct ResourceDataTests {
   func truncated() {
     let record: [UInt8] = [0, 10] + ResourceDataTests.name("mx1", "example", "org")
     for length in record.indices {
-      #expect(throws: MalformedData.self) { try ResourceData.mailExchanger(Array(record.prefix(length))) }
+      #expect(throws: ResourceDataFault.self) { try ResourceData.mailExchanger(Array(record.prefix(length))) }
     }
   }
 
@@ -95,17 +93,17 @@ struct ResourceDataTests {
       if let whole = wholeUntil[length] {
         #expect(try ResourceData.text(data) == whole)
       } else {
-        #expect(throws: MalformedData.self, "\(length)") { try ResourceData.text(data) }
+        #expect(throws: ResourceDataFault.self, "\(length)") { try ResourceData.text(data) }
       }
     }
   }
 
   @Test("TXT data of 1 octet to 35 that promises more than follows is malformed, and of 0 octets too")
   func shortText() {
-    #expect(throws: MalformedData.self) { try ResourceData.text([]) }
+    #expect(throws: ResourceDataFault.self) { try ResourceData.text([]) }
     for length in 1...35 {
       for filling in [UInt8(length), 63, 64, 0xc0, 0xff] {
-        #expect(throws: MalformedData.self, "\(length) of \(filling)") {
+        #expect(throws: ResourceDataFault.self, "\(length) of \(filling)") {
           try ResourceData.text(Array(repeating: filling, count: length))
         }
       }
@@ -132,16 +130,16 @@ struct ResourceDataTests {
     let record = ResourceDataTests.name("_25", "_tcp", "MX1", "example", "org")
     #expect(try ResourceData.domainName(record).description == "_25._tcp.MX1.example.org")
     for length in record.indices {
-      #expect(throws: MalformedData.self) { try ResourceData.domainName(Array(record.prefix(length))) }
+      #expect(throws: ResourceDataFault.self) { try ResourceData.domainName(Array(record.prefix(length))) }
     }
-    #expect(throws: MalformedData.self) { try ResourceData.domainName(record + [0]) }
+    #expect(throws: ResourceDataFault.self) { try ResourceData.domainName(record + [0]) }
   }
 
   @Test("MX data of 0 octets to 35 that hold no name is malformed, whatever the octets")
   func shortExchanger() {
     for length in 0...35 {
       for filling in [UInt8(1), 63, 64, 0xc0, 0xff] {
-        #expect(throws: MalformedData.self) {
+        #expect(throws: ResourceDataFault.self) {
           try ResourceData.mailExchanger(Array(repeating: filling, count: length))
         }
       }

@@ -1,47 +1,49 @@
-import DNSRecords
-import MailSyntax
+public import MailSyntax
 
 /// RDATA that is not what its type says.
-struct MalformedData: Error, Hashable {
+public struct ResourceDataFault: Error, Hashable, Sendable {
   /// As an operator reads it: "an MX record of 2 octets".
-  let reason: String
+  public let reason: String
 }
 
-/// Reads RDATA: what a peer has written, so nothing in it is taken on trust. Names come without compression.
-enum ResourceData {
+/// Reads RDATA, for those who make a `Resolver`: what a peer has written, so nothing in it is taken on trust. Names come
+/// without compression. Pure.
+public enum ResourceData {
   /// RFC 1035 §3.4.1 and RFC 3596 §2.2.
-  static func address(_ data: [UInt8], family: AddressFamily) throws(MalformedData) -> IPAddress {
+  public static func address(_ data: [UInt8], family: AddressFamily) throws(ResourceDataFault) -> IPAddress {
     let octets: Int
     switch family {
     case .v4: octets = 4
     case .v6: octets = 16
     }
-    guard data.count == octets else { throw MalformedData(reason: "an address of \(data.count) octets") }
+    guard data.count == octets else { throw ResourceDataFault(reason: "an address of \(data.count) octets") }
     let halves = [data.prefix(8), data.dropFirst(8)].map { $0.reduce(0) { $0 << 8 | UInt64($1) } }
     return octets == 4 ? .v4(UInt32(truncatingIfNeeded: halves[0])) : .v6(high: halves[0], low: halves[1])
   }
 
   /// RFC 1035 §3.3.9.
-  static func mailExchanger(_ data: [UInt8]) throws(MalformedData) -> MailExchanger {
-    guard data.count >= 3 else { throw MalformedData(reason: "an MX record of \(data.count) octets") }
+  public static func mailExchanger(_ data: [UInt8]) throws(ResourceDataFault) -> MailExchanger {
+    guard data.count >= 3 else { throw ResourceDataFault(reason: "an MX record of \(data.count) octets") }
     let labels = try labels(data[2...])
     return MailExchanger(preference: UInt16(data[0]) << 8 | UInt16(data[1]), exchange: exchange(labels))
   }
 
   /// RFC 1035 §3.3.1.
-  static func domainName(_ data: [UInt8]) throws(MalformedData) -> DomainName {
+  public static func domainName(_ data: [UInt8]) throws(ResourceDataFault) -> DomainName {
     let text = try labels(data[...]).map(presentation).joined(separator: ".")
-    guard let name = try? DomainName(text) else { throw MalformedData(reason: "an alias for \(text), no domain name") }
+    guard let name = try? DomainName(text) else {
+      throw ResourceDataFault(reason: "an alias for \(text), no domain name")
+    }
     return name
   }
 
   /// RFC 1035 §3.3.14: character strings, one after another. Joined (RFC 7208 §3.3).
-  static func text(_ data: [UInt8]) throws(MalformedData) -> [UInt8] {
-    guard !data.isEmpty else { throw MalformedData(reason: "a TXT record of 0 octets") }
+  public static func text(_ data: [UInt8]) throws(ResourceDataFault) -> [UInt8] {
+    guard !data.isEmpty else { throw ResourceDataFault(reason: "a TXT record of 0 octets") }
     var text: [UInt8] = []
     var rest = data[...]
     while let length = rest.popFirst() {
-      guard rest.count >= Int(length) else { throw MalformedData(reason: "a TXT record that ends in a string") }
+      guard rest.count >= Int(length) else { throw ResourceDataFault(reason: "a TXT record that ends in a string") }
       text += rest.prefix(Int(length))
       rest = rest.dropFirst(Int(length))
     }
@@ -49,21 +51,21 @@ enum ResourceData {
   }
 
   /// The labels of a name that fills the data. RFC 1035 §3.1.
-  private static func labels(_ data: ArraySlice<UInt8>) throws(MalformedData) -> [ArraySlice<UInt8>] {
-    guard data.count <= 255 else { throw MalformedData(reason: "a name of \(data.count) octets") }
+  private static func labels(_ data: ArraySlice<UInt8>) throws(ResourceDataFault) -> [ArraySlice<UInt8>] {
+    guard data.count <= 255 else { throw ResourceDataFault(reason: "a name of \(data.count) octets") }
     var labels: [ArraySlice<UInt8>] = []
     var rest = data
     while let length = rest.popFirst() {
       guard length > 0 else {
-        guard rest.isEmpty else { throw MalformedData(reason: "\(rest.count) octets behind a name") }
+        guard rest.isEmpty else { throw ResourceDataFault(reason: "\(rest.count) octets behind a name") }
         return labels
       }
       // The two upper bits are those of a pointer (RFC 1035 §4.1.4), which has no place in data by itself.
-      guard length <= 63, rest.count >= Int(length) else { throw MalformedData(reason: "a name that does not end") }
+      guard length <= 63, rest.count >= Int(length) else { throw ResourceDataFault(reason: "a name that does not end") }
       labels.append(rest.prefix(Int(length)))
       rest = rest.dropFirst(Int(length))
     }
-    throw MalformedData(reason: "a name that does not end")
+    throw ResourceDataFault(reason: "a name that does not end")
   }
 
   private static func exchange(_ labels: [ArraySlice<UInt8>]) -> MailExchanger.Exchange {
