@@ -67,6 +67,12 @@ public struct DKIMKey: Sendable, CustomStringConvertible, CustomDebugStringConve
     }
   }
 
+  /// What to say of a key that may sign and should not; nil of all others.
+  public var advice: String? {
+    guard kind == .rsa, bits < DKIMKey.rsaBits else { return nil }
+    return "an RSA key of \(bits) bits can be broken: make one of \(DKIMKey.rsaBits) (RFC 8301 §3.2)"
+  }
+
   /// PKCS#8, to be kept where nobody else reads it.
   public var pem: Secret {
     switch material {

@@ -46,7 +46,9 @@ struct DKIMSign: AsyncParsableCommand {
   func run() async throws {
     let octets = try ArgumentFile.read(key, atMost: DKIMKey.maximumOctets + 1)
     do {
-      var signing = DKIMSigning(domain: domain, selector: selector, key: try DKIMKey(pem: Secret(octets)))
+      let own = try DKIMKey(pem: Secret(octets))
+      if let advice = own.advice { Console.complain("\(QueueText.printable(key)): \(advice)") }
+      var signing = DKIMSigning(domain: domain, selector: selector, key: own)
       signing.lifetime = days.map { .seconds($0 * 86_400) }
       let file = try MessageFile(message)
       var signer = DKIMSigner([signing])

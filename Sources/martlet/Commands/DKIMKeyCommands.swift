@@ -42,6 +42,7 @@ struct DKIMGenerate: AsyncParsableCommand {
       if let selector, let key {
         let octets = try ArgumentFile.read(key, atMost: DKIMKey.maximumOctets + 1)
         let own = try explaining(key) { try DKIMKey(pem: Secret(octets)) }
+        if let advice = own.advice { Console.complain("\(QueueText.printable(key)): \(advice)") }
         let name = try SigningKeyPlace.selector(selector)
         return try await keys.add(to: domain, json: json) { _ in [(name, own)] }
       }

@@ -128,6 +128,32 @@ struct DKIMKeyTests {
     #expect(fault?.description.contains("1024 bits or more") == true)
   }
 
+  @Test("DKIM-002: a key of 1024 bits may sign, and it is said that it should not")
+  func advice() throws {
+    let key = try DKIMKey(
+      pem: Secret(
+        """
+        -----BEGIN PRIVATE KEY-----
+        MIICdQIBADANBgkqhkiG9w0BAQEFAASCAl8wggJbAgEAAoGBAML9vFgXBvTcOZl1
+        Cyzw4N/R5zr44emfbRDZzicRqv1V6AEywEdI+3QfhEN/Pv0rjRJWKDJzAgK/KleR
+        BbOQw1P0hICJpY6fGrWqZLs0en6QnoxSKdOkFYWPxePaPLvQdhJr7oLgiPDFrB5/
+        wowkxCQvFeVwNaibiCpZKknT2CUlAgMBAAECgYAj2KGXUCRnP1UXcPzs9hthCiWI
+        IdjmKfjS8DeF1ymoCPLtxXazpCcV4fVeszXRNQBqLoyVOa9U8e/GyVJTAHnn0wmL
+        6PvDJqlDeRu/OMwfHA9Mk1ZIgUi7jXH+fSIdaGuXOK2A6Fr7ONAZbxOrQYXRJ8I4
+        SwxQ7UuSF4L2rov4wQJBAOdIP5fyP/fvjQHx7ukha4ChMC5stCrJPYTe3H+kYMHk
+        kUrzLGgVRqPcqt8IZoIT2DiwANzjFqOMVJuZ3Isjp1sCQQDX1JWLNJRLyrsi2v4s
+        gmIaOQMCs1og4OrCM0ToWeqkTjKBGAgm8g8GCC3zZvlUIcp775S9YZ1S1MBBtNep
+        4Y1/AkBWEdAAttlRZmd+Us+LGLHOA65PiIqf5ZYsTVeXdM/BOFNNpiNfdJN+RY+d
+        Qp4LSGFN70nS6fuxz3ZpFaA6c4FDAkAGjAhNRLcK5YdvszzqlLntGbWhq1cckDYO
+        1gdNFQ0tFsIpcFUu+UDDahQawhDmIHBH+iiE5iUjkhiS5a11FcZ5AkBI49eXloLS
+        tTMxQ4UVwgplfC6sUZIvOlG5tm6LCQ1DJ1SivndKdIE95Nj2AkBYYP3oKUxk1ptk
+        h22YN5VWkrsc
+        -----END PRIVATE KEY-----
+        """))
+    #expect(key.advice?.hasPrefix("an RSA key of 1024 bits") == true)
+    #expect(SampleKey.shared.allSatisfy { $0.key.advice == nil })
+  }
+
   @Test("DKIM-002: an RSA key is read in either of its forms; an Ed25519 key has 32 octets")
   func forms() throws {
     #expect(throws: DKIMKeyFault.self) { try DKIMKeyRecord("k=ed25519; p=QUJD".utf8).publicKey() }
