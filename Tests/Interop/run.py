@@ -38,6 +38,7 @@ import published_policies  # noqa: F401
 import policy_corpus  # noqa: F401
 import spf_suite  # noqa: F401
 import signatures  # noqa: F401
+import published_signatures  # noqa: F401
 import authentication  # noqa: F401
 import filters  # noqa: F401
 import callers  # noqa: F401
