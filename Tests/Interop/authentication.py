@@ -13,7 +13,7 @@ from names import wait_for
 from peers.nsd import Nsd
 from reloads import hang_up
 from serve import Serve
-from signatures import dkimpy
+from signatures import dkimpy, zone
 
 GROUP = "auth"
 STRANGER = "192.0.2.66"
@@ -58,9 +58,16 @@ def keys(server, *words):
 
 def records(facts):
     """As lines of a zone file."""
-    return "".join(
-        f"{key['name']}. IN TXT " + " ".join(f'"{key["value"][i:i + 255]}"' for i in range(0, len(key["value"]), 255)) + "\n"
-        for key in facts)
+    return zone({f"{key['name']}.": key["value"] for key in facts})
+
+
+def published(server, names, facts, domain="example.org"):
+    """Puts the records of keys into the DNS, and returns once the server signs by each of them."""
+    names.publish(domain, records(facts))
+    hang_up(server, ["server.reloaded", "what=signing-keys"])
+    for key in facts:
+        wait_for(server, "dkim.selector-changed", f"selector={key['selector']}", "standing=signing")
+    return facts
 
 
 def standings(server):
@@ -81,10 +88,7 @@ def signing(bench):
         server.submit(letter)
         check("DKIM-Signature" not in server.maildir.wait(letter)[0].text, "signed with a key that nobody can find")
 
-        names.publish("example.org", records(first))
-        hang_up(server, ["server.reloaded", "what=signing-keys"])
-        for key in first:
-            wait_for(server, "dkim.selector-changed", f"selector={key['selector']}", "standing=signing")
+        published(server, names, first)
         letter = Letter(to=["bob@example.org"], body="hello\n.\n..\n. dots\n\n\n")
         server.submit(letter)
         arrived = server.maildir.wait(letter)[0]
@@ -93,10 +97,7 @@ def signing(bench):
 
         second = keys(server, "rotate", "example.org")
         check(len(second) == 2 and not {k["selector"] for k in first} & {k["selector"] for k in second}, second)
-        names.publish("example.org", records(second))
-        hang_up(server, ["server.reloaded", "what=signing-keys"])
-        for key in second:
-            wait_for(server, "dkim.selector-changed", f"selector={key['selector']}", "standing=signing")
+        published(server, names, second)
         now = standings(server)
         check(all(now[key["selector"]] == "retired" for key in first), now)
         letter = Letter(to=["bob@example.org"])
@@ -112,11 +113,11 @@ def signing(bench):
 
 
 def verify(server, arrived, facts, place):
-    zone = place / "keys.zone"
-    zone.write_text(records(facts))
+    published_keys = place / "keys.zone"
+    published_keys.write_text(records(facts))
     file = place / "arrived.eml"
     file.write_bytes(arrived.bytes)
-    code, output = run([server.binary, "dkim", "verify", "--zone", zone, "--json", file])
+    code, output = run([server.binary, "dkim", "verify", "--zone", published_keys, "--json", file])
     results = [outcome["result"] for outcome in json.loads(output)["dkim"]]
     check(code == 0 and results == ["pass", "pass"], output)
     request = {"do": "verify", "message": base64.b64encode(arrived.bytes).decode(), "signatures": 2,
@@ -241,11 +242,7 @@ def memory(bench):
         server = Serve(bench.martlet, bench.place(kind), limits=dns(bench, names.nsd.address)
                        + "\nlimits: {message_size: 64 MiB}")
         try:
-            made = keys(server, "generate", domain)
-            names.publish(domain, records(made))
-            hang_up(server, ["server.reloaded", "what=signing-keys"])
-            for key in made:
-                wait_for(server, "dkim.selector-changed", f"selector={key['selector']}", "standing=signing")
+            published(server, names, keys(server, "generate", domain), domain)
             for letter in (Letter(to=["bob@example.org"]), Letter(to=["bob@example.org"], body=body)):
                 server.submit(letter)
                 arrived, = server.maildir.wait(letter, seconds=300)
