@@ -223,34 +223,3 @@ def judging(bench):
     finally:
         server.stop()
         names.stop()
-
-
-def peak(pid):
-    """The most memory that a process has had, in KiB."""
-    with open(f"/proc/{pid}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
-
-
-@case("signing a message of 50 MB takes no more memory than passing it on: no copy of the body is held", GROUP)
-def memory(bench):
-    body = ("QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5ejAxMjM0NTY3ODkr\n" * (50_000_000 // 78))
-    peaks = {"unsigned": [], "signed": []}
-    # Both have keys and look at the DNS; one of them has none for this author. The lower of two peaks counts: when
-    # threads take turns, a server now and then holds a read more.
-    for kind, domain in (("unsigned", "sender.test"), ("signed", "example.org")) * 2:
-        names = Publisher(bench.place("memory-zones"))
-        server = Serve(bench.martlet, bench.place(kind), limits=dns(bench, names.nsd.address)
-                       + "\nlimits: {message_size: 64 MiB}")
-        try:
-            published(server, names, keys(server, "generate", domain), domain)
-            for letter in (Letter(to=["bob@example.org"]), Letter(to=["bob@example.org"], body=body)):
-                server.submit(letter)
-                arrived, = server.maildir.wait(letter, seconds=300)
-                check(("DKIM-Signature:" in arrived.text[:4000]) == (kind == "signed"), arrived.text[:2000])
-            peaks[kind].append(peak(server.pid))
-        finally:
-            server.stop()
-            names.stop()
-    unsigned, signed = min(peaks["unsigned"]), min(peaks["signed"])
-    check(signed - unsigned < 1024, f"{peaks} KiB")
-    return f"peak {unsigned} KiB unsigned, {signed} KiB signed"

@@ -41,6 +41,7 @@ import spf_suite  # noqa: F401
 import signatures  # noqa: F401
 import published_signatures  # noqa: F401
 import authentication  # noqa: F401
+import signing_memory  # noqa: F401
 import filters  # noqa: F401
 import signed_relay  # noqa: F401
 import callers  # noqa: F401

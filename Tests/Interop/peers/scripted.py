@@ -19,10 +19,11 @@ class Transaction:
 
 class Scripted:
     """Listens on `address`; `keywords` are its extensions, `name` its own. `answer` is given each command line and may
-    give a reply in place of the ordinary one."""
+    give a reply in place of the ordinary one. With a `context` there is TLS from the first byte."""
 
-    def __init__(self, address, port, name="scripted.example", keywords=EVERYTHING, answer=None):
+    def __init__(self, address, port, name="scripted.example", keywords=EVERYTHING, answer=None, context=None):
         self.name, self.keywords, self.answer = name, keywords, answer or (lambda line: None)
+        self.context = context
         self.lines, self.transactions = [], []
         self.socket = socket.create_server((address, port), backlog=100)
         self.thread = threading.Thread(target=self.accept, daemon=True)
@@ -39,6 +40,8 @@ class Scripted:
     def serve(self, connection):
         connection.settimeout(60)
         try:
+            if self.context:
+                connection = self.context.wrap_socket(connection, server_side=True)
             with connection, connection.makefile("rb") as stream:
                 self.converse(connection, stream)
         except OSError:
@@ -98,3 +101,23 @@ class Scripted:
         except OSError as fault:
             raise Failed(f"a scripted server had gone: {fault}") from None
         self.socket.close()
+
+
+class Sink(Scripted):
+    """One that keeps the first octets of a message alone, and counts the others."""
+
+    KEPT = 8192
+
+    def __init__(self, *arguments, **settings):
+        self.octets = 0
+        super().__init__(*arguments, **settings)
+
+    def content(self, stream):
+        kept = b""
+        while (line := stream.readline()) != b".\r\n":
+            if not line:
+                raise ConnectionError("the content had no end")
+            self.octets += len(line)
+            if len(kept) < self.KEPT:
+                kept += line
+        return kept
