@@ -24,7 +24,7 @@ extension IntakeDefect {
     case .noFinalLineEnd:
       Row(
         "a chunked message's last line has no CRLF", "RFC 5321 4.1.1.4",
-        .pass("kept; CRLF is added where DATA sends it on"), .pass("kept; CRLF is added where DATA sends it on"))
+        .pass("kept; CRLF is added where it is sent on"), .pass("kept; CRLF is added where it is sent on"))
     case .eightBitBody:
       Row(
         "the body has 8-bit octets and MAIL had no BODY=8BITMIME", "RFC 6152 2",
