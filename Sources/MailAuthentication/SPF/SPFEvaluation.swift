@@ -66,7 +66,7 @@ struct SPFEvaluation {
 
   mutating func note(_ text: String, _ source: String, _ depth: Int) {
     guard steps.count < SPFEvaluation.maximumSteps else { return }
-    steps.append(AuthenticationStep(text, source, depth: depth))
+    steps.append(AuthenticationStep(text.cut(toOctets: AuthenticationStep.maximumOctets), source, depth: depth))
   }
 
   func values(in domain: String) -> SPFMacroValues {
