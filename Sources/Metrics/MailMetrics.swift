@@ -18,6 +18,7 @@ public final class MailMetrics: EventSink {
     /// Told in the order of the kinds.
     var events: [MailEvent.Kind: Int] = [:]
     var attempts: OrderedDictionary<Attempt, Int> = [:]
+    var judged: OrderedDictionary<Judgement, Int> = [:]
     var insecure = LabelledCounts()
     var alarms = LabelledCounts()
     var inClear = 0
@@ -26,6 +27,12 @@ public final class MailMetrics: EventSink {
   fileprivate struct Attempt: Hashable {
     let outcome: MailEvent.Kind
     let reason: String
+  }
+
+  /// What was found of a stranger's message, and what became of it.
+  fileprivate struct Judgement: Hashable {
+    let dmarc: String
+    let outcome: String
   }
 
   private let next: any EventSink
@@ -72,10 +79,12 @@ extension MailMetrics.State {
       waiting.end(route)
     case .held, .removed: waiting.end(route)
     case .alarm: alarms.add(event.label("what") ?? "")
+    case .accepted: countJudgement(event, event["quarantine"] == nil ? "taken" : "marked")
+    case .unauthenticated: countJudgement(event, event.label("reply")?.hasPrefix("4") == true ? "put-off" : "refused")
     case .sessionOpened, .sessionSecured, .sessionClosed, .authenticated, .authenticationFailed, .commandRefused,
-      .wrongWrapper, .addressLimited, .listed, .listUnanswered, .accepted, .released, .rescheduled, .reported,
+      .wrongWrapper, .addressLimited, .listed, .listUnanswered, .released, .rescheduled, .reported,
       .delayReported, .doubleBounce, .deliveryCut, .overrideAdded, .overrideEnded, .policyForgotten, .downgraded,
-      .selectorChanged, .unauthenticated, .started, .stopping, .stopped, .reloaded, .dnssecProven:
+      .selectorChanged, .started, .stopping, .stopped, .reloaded, .dnssecProven:
       break
     }
   }
@@ -86,6 +95,12 @@ extension MailMetrics.State {
     attempts[isKnown ? attempt : .init(outcome: outcome, reason: MailMetrics.otherLabel), default: 0] += 1
   }
 
+  /// Of a message that nobody judged it says nothing.
+  private mutating func countJudgement(_ event: MailEvent, _ outcome: String) {
+    guard let dmarc = event.label("dmarc")?.prefix(while: { $0.isLetter }) else { return }
+    judged[MailMetrics.Judgement(dmarc: String(dmarc), outcome: outcome), default: 0] += 1
+  }
+
   fileprivate func append(to exposition: inout Exposition, at now: UTCInstant) {
     exposition.add(
       "martlet_events_total", .counter, "Events, by their kind in Documentation/Events.md.",
@@ -93,6 +108,10 @@ extension MailMetrics.State {
     exposition.add(
       "martlet_attempts_total", .counter, "Attempts to deliver to a recipient, by what came of them and the rule.",
       attempts.map { .init([("outcome", $0.key.outcome.lastWord), ("reason", $0.key.reason)], $0.value) })
+    exposition.add(
+      "martlet_messages_judged_total", .counter,
+      "Messages of strangers, by what DMARC says of them and what became of them.",
+      judged.map { .init([("dmarc", $0.key.dmarc), ("outcome", $0.key.outcome)], $0.value) })
     exposition.add(
       "martlet_delivered_in_clear_total", .counter, "Recipients whose mail went to an MX host without TLS.",
       [.init([], inClear)])

@@ -74,6 +74,25 @@ struct MailMetricsTests {
     #expect(samples("martlet_delivered_in_clear_total") == ["martlet_delivered_in_clear_total 1"])
   }
 
+  @Test("strangers' messages are counted by what DMARC says of them and what became of them; nobody else's are")
+  func judged() {
+    record(.accepted, [("from", "<a@example.org>")])
+    record(.accepted, [("dmarc", "pass example.org")])
+    record(.accepted, [("dmarc", "pass example.net")])
+    record(.accepted, [("dmarc", "fail example.org quarantine"), ("quarantine", "DMARC failed")])
+    record(.accepted, [("dmarc", "temperror: nothing could be learned in time")])
+    record(.unauthenticated, [("dmarc", "fail example.org reject"), ("reply", "550 5.7.1 no")])
+    record(.unauthenticated, [("dmarc", "temperror example.org"), ("reply", "451 4.4.3 later")])
+    #expect(
+      samples("martlet_messages_judged_total") == [
+        "martlet_messages_judged_total{dmarc=\"pass\",outcome=\"taken\"} 2",
+        "martlet_messages_judged_total{dmarc=\"fail\",outcome=\"marked\"} 1",
+        "martlet_messages_judged_total{dmarc=\"temperror\",outcome=\"taken\"} 1",
+        "martlet_messages_judged_total{dmarc=\"fail\",outcome=\"refused\"} 1",
+        "martlet_messages_judged_total{dmarc=\"temperror\",outcome=\"put-off\"} 1",
+      ])
+  }
+
   @Test("destinations whose mail waits for safety are named with their time, until mail goes or waits no more")
   func waiting() {
     #expect(samples("martlet_destinations_waiting") == ["martlet_destinations_waiting{reason=\"insecure\"} 0"])
@@ -154,7 +173,7 @@ struct MailMetricsTests {
         #expect(String(match.output.1) == families.last)
       }
     }
-    #expect(families.count == 14 && Set(families).count == 14 && text.hasSuffix("\n"))
+    #expect(families.count == 15 && Set(families).count == 15 && text.hasSuffix("\n"))
     #expect(samples("martlet_alarms_standing") == ["martlet_alarms_standing{what=\"insecure\"} 2"])
     #expect(samples("martlet_queue_recipients{state=\"held\"}") == ["martlet_queue_recipients{state=\"held\"} 1"])
   }

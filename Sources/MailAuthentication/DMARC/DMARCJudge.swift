@@ -15,7 +15,7 @@ struct DMARCJudge {
     if await !discoverPolicy(&verdict) { return verdict }
     guard let record = verdict.record, let policies = record.policies else {
       say("the record asks for nothing that can be understood, and DMARC isn't applied", "RFC 9989 §4.10.1")
-      verdict.result = .permerror
+      (verdict.result, verdict.problem) = (.permerror, "its record asks for nothing that can be understood")
       return verdict
     }
     await align(&verdict, record)
@@ -54,8 +54,8 @@ struct DMARCJudge {
   /// RFC 9989 §5.3.6: what could not be looked up neither passes nor fails.
   private mutating func fail(_ verdict: inout DMARCVerdict, _ failure: DMARCTreeWalk.Failure) {
     switch failure {
-    case .temporary: verdict.result = .temperror
-    case .exhausted: verdict.result = .permerror
+    case .temporary(let reason): (verdict.result, verdict.problem) = (.temperror, reason)
+    case .exhausted: (verdict.result, verdict.problem) = (.permerror, "too many look-ups")
     }
     say("the policy can't be known: the result is \(verdict.result.rawValue)", "RFC 9989 §5.3.6")
   }
@@ -134,19 +134,25 @@ struct DMARCJudge {
   /// RFC 9989 §5.3.5: one aligned identifier is enough. §5.3.6: without one, an answer that is missing keeps the
   /// message from failing.
   private func decide(_ verdict: inout DMARCVerdict) {
-    var isUnknown = false
+    var unknown: String?
     var isIncomplete = false
     for alignment in verdict.alignments {
       switch alignment.standing {
       case .aligned:
         verdict.result = .pass
         return
-      case .unknown: isUnknown = true
+      case .unknown(let reason): unknown = unknown ?? reason
       case .notEvaluated: isIncomplete = true
       case .notAligned, .notAuthenticated: continue
       }
     }
-    verdict.result = isUnknown ? .temperror : isIncomplete ? .permerror : .fail
+    if let unknown {
+      (verdict.result, verdict.problem) = (.temperror, unknown)
+    } else if isIncomplete {
+      (verdict.result, verdict.problem) = (.permerror, "too many names to look at")
+    } else {
+      verdict.result = .fail
+    }
   }
 
   /// RFC 9989 §4.10.1: p for the record's own domain, sp or np for those below it. §4.7: one level lower under t=y.
@@ -165,7 +171,7 @@ struct DMARCJudge {
           (tag, policy) = ("np", policies.forNonexistent)
         case .unknown(let reason):
           say("whether \(author) exists can't be known for now: \(reason)", "RFC 9989 §5.3.6")
-          if verdict.result == .fail { verdict.result = .temperror }
+          if verdict.result == .fail { (verdict.result, verdict.problem) = (.temperror, reason) }
         }
       }
     }

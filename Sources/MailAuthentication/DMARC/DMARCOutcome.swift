@@ -21,6 +21,8 @@ public struct DMARCVerdict: Hashable, Sendable {
   /// In its ASCII form.
   public let authorDomain: DomainName
   public internal(set) var result: DMARCResult = .none
+  /// With `temperror` and `permerror`: why, in a few words.
+  public internal(set) var problem: String?
   /// Where the policy record was found: the author's domain, its Organizational Domain or a public suffix above.
   public internal(set) var policyDomain: DomainName?
   public internal(set) var record: DMARCRecord?

@@ -13,7 +13,8 @@ enum FieldText {
   static func sanitised(_ text: String, allowsUTF8: Bool = false) -> String {
     var kept = String.UnicodeScalarView()
     var octets = 0
-    for scalar in text.unicodeScalars {
+    // What was cut before says so in ASCII too.
+    for scalar in (allowsUTF8 ? text : text.replacing("…", with: "...")).unicodeScalars {
       var fit: Unicode.Scalar = isUnfit(scalar) || !(allowsUTF8 || scalar.isASCII) ? "?" : scalar
       // RFC 2047 §5: an encoded word stands in no quoted string, and there are readers who decode it there all the
       // same, before they look for the quotation mark. Without its `=?` there is none.

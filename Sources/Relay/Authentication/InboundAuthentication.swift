@@ -38,6 +38,7 @@ public struct InboundAuthentication: Sendable {
   let resolver: @Sendable () -> (any Resolver)?
   let converter: any IDNAConverter
   let ledger: AuthenticationLedger?
+  let answers = AnswerWatch()
   private let places = Places()
 
   /// - Parameters:

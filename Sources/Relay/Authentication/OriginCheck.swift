@@ -4,6 +4,7 @@ import MailMessage
 import MailQueue
 import MailSyntax
 import NIOCore
+import OrderedCollections
 import SMTPGrammar
 import SMTPSessions
 
@@ -41,6 +42,15 @@ struct OriginCheck: Sendable {
     return await authentication.inPlace {
       await clock.within(InboundAuthentication.judgementTime) { await self.findings(by: resolver, clock) }
     }
+  }
+
+  /// Notes whether anything could be learned.
+  ///
+  /// - Returns: an alarm that is raised or over by it.
+  func noteAnswer(_ findings: OriginFindings?) -> MailEvent? {
+    let problem = findings.map { $0.unanswered ?? "no answer" } ?? "nothing could be learned in time"
+    return authentication.answers.note(
+      isAnswered: findings.map(\.isAnswered) ?? false, of: reversePath.mailbox.map { "\($0.domain)" } ?? "", problem)
   }
 
   private func findings(by resolver: any Resolver, _ clock: any MailClock) async -> OriginFindings {
@@ -112,9 +122,39 @@ struct OriginFindings: Sendable {
       .init("dkim", .text(signatures.isEmpty ? "none" : signatures.joined(separator: ", "))),
       .init("dmarc", .text(dmarc.result.rawValue + author + asked)),
     ]
+    if let unanswered { fields.append(.init("unanswered", .text(unanswered))) }
     if case .quarantine(let reason) = disposition { fields.append(.init("quarantine", .text(reason))) }
     return fields
   }
+
+  /// What could not be looked up, and why; nil where all had an answer.
+  var unanswered: String? {
+    var problems: OrderedSet<String> = []
+    for spf in [mailFrom, helo] where spf.result == .temperror {
+      problems.append("SPF of \(OriginFindings.named(spf.domain)): \(spf.problem ?? "no answer")")
+    }
+    for outcome in dkim where outcome.result == .temperror {
+      problems.append("DKIM of \(outcome.signature.map { "\($0.domain)" } ?? "a signature"): \(outcome.reason)")
+    }
+    if dmarc.result == .temperror, let verdict = dmarc.decisive {
+      problems.append("DMARC of \(verdict.authorDomain): \(verdict.problem ?? "no answer")")
+    }
+    guard !problems.isEmpty else { return nil }
+    return problems.joined(separator: "; ").cut(toOctets: OriginFindings.maximumUnansweredOctets)
+  }
+
+  /// Whether any name server said anything; nil where nothing was asked of one.
+  var isAnswered: Bool? {
+    switch (dmarc.result, mailFrom.result) {
+    case (.none, _), (.pass, _), (.fail, _): true
+    case (_, .pass), (_, .fail), (_, .softfail), (_, .neutral): true
+    case (.temperror, _): false
+    case (.permerror, .temperror): false
+    case (.permerror, .none), (.permerror, .permerror): nil
+    }
+  }
+
+  private static let maximumUnansweredOctets = 1_000
 
   /// Octets of a stranger's name in an event.
   private static let maximumNamedOctets = 255

@@ -19,10 +19,12 @@ extension Intake {
     _ origin: OriginCheck, of message: NewMessage, named messageID: String?, _ mode: LocalPolicy.Mode,
     reception: Reception, _ session: SessionFacts
   ) async -> OriginJudgement {
-    guard let findings = await origin.judge(clock: clock) else {
+    let findings = await origin.judge(clock: clock)
+    if let alarm = origin.noteAnswer(findings) { events.record(alarm) }
+    guard let findings else {
       let unknown = [MailEvent.Field("dmarc", .text("temperror: nothing could be learned in time"))]
       switch mode {
-      case .monitor: return .taken([], unknown)
+      case .monitor: return .taken([], unknown + [.ifEnforced(.originUnknown)])
       case .enforce: return refuse(message, messageID, .originUnknown, unknown, session)
       }
     }
@@ -34,7 +36,11 @@ extension Intake {
     }
     let fields = findings.fields(disposition)
     switch disposition {
-    case .accept, .quarantine: return .taken(findings.trace(by: reception.hostName, disposition), fields)
+    case .accept, .quarantine:
+      let wouldBe = MailEvent.Field.ifEnforced(findings.disposition(.enforce))
+      return .taken(
+        findings.trace(by: reception.hostName, disposition),
+        fields + (mode == .monitor ? [wouldBe].compactMap(\.self) : []))
     case .reject(let refusal), .tryLater(let refusal):
       return refuse(message, messageID, Reply(refusal), fields, session)
     }
@@ -45,5 +51,20 @@ extension Intake {
   ) -> OriginJudgement {
     events.record(.unauthenticated(message, named: messageID, fields, reply, session))
     return .refused(reply)
+  }
+}
+
+extension MailEvent.Field {
+  /// `if-enforced`: what becomes of such a message where a domain enforces; nil where it is taken there too.
+  fileprivate static func ifEnforced(_ disposition: LocalPolicy.Disposition) -> MailEvent.Field? {
+    switch disposition {
+    case .accept: nil
+    case .quarantine(let reason): MailEvent.Field("if-enforced", .text("marked: \(reason)"))
+    case .reject(let refusal), .tryLater(let refusal): .ifEnforced(Reply(refusal))
+    }
+  }
+
+  fileprivate static func ifEnforced(_ reply: Reply) -> MailEvent.Field {
+    MailEvent.Field("if-enforced", .text(reply.description.split(separator: "\n").joined(separator: " / ")))
   }
 }

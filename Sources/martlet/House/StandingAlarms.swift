@@ -2,6 +2,7 @@ import ControlPlane
 import MailQueue
 import MailSyntax
 import OrderedCollections
+import Relay
 import Synchronization
 
 /// What is wrong at this moment, gathered from the events on their way to the log: alarms that stand until they are
@@ -55,7 +56,9 @@ final class StandingAlarms: EventSink {
       guard let what = event.text("what") else { return }
       clear("\(what)-not-reloaded")
       // What of the file waits for a restart is said anew behind each reading, and the routes are new ones.
-      if what == "configuration" { for what in [StandingAlarms.needsRestart, SourceAlarms.what] { clear(what) } }
+      if what == "configuration" {
+        for what in [StandingAlarms.needsRestart, SourceAlarms.what, AnswerWatch.what] { clear(what) }
+      }
     case .dnssecProven: clear("dnssec-not-validating")
     case .delivered, .removed: noteEnd(event)
     case .failed:

@@ -146,6 +146,79 @@ struct OriginTests {
   }
 
   @Test(
+    "who watches is told what to enforce would be, in the reply's own words",
+    arguments: [
+      ("reject.example", "", "550 5.7.1 Message rejected per DMARC policy for reject.example"),
+      ("quarantine.example", "", "marked: DMARC failed, and quarantine.example asks for quarantine"),
+      ("reject.example", "List-Id: <l.example>\r\n", "marked: DMARC failed, and reject.example asks for reject, but"),
+      (
+        "fail.example", "", "550-5.7.23 SPF: fail.example says that 192.0.2.1 may not send in its name / 550-5.7.23 The"
+      ),
+      ("late.example", "", "451 4.4.3 SPF could not be checked for late.example for now; try again later"),
+      ("none.example", "", nil), ("softfail.example", "", nil), ("broken.example", "", nil),
+    ])
+  func ifEnforced(_ author: String, _ more: String, _ expected: String?) async throws {
+    let stage = try await stage(.monitor)
+    #expect(await send(stage, author, by: "b@\(author)", more).hasPrefix("250 "))
+    let told = stage.noted("if-enforced")
+    #expect(told.isEmpty == (expected == nil))
+    if let expected { #expect(told.joined(separator: ",").hasPrefix(expected), "\(told)") }
+    let enforcing = try await self.stage()
+    _ = await send(enforcing, author, by: "b@\(author)", more)
+    #expect(enforcing.events.events.allSatisfy { $0["if-enforced"] == nil })
+  }
+
+  @Test("what could not be looked up is told with its reason, of the taken and of the refused")
+  func unanswered() async throws {
+    let failing = ["lost.example", "_dmarc.nowhere.example", "_dmarc.example"]
+    for (mode, kind) in [(LocalPolicy.Mode.monitor, MailEvent.Kind.accepted), (.enforce, .unauthenticated)] {
+      for (author, expected) in [
+        ("late.example", ["SPF of late.example: "]), ("nowhere.example", ["DMARC of nowhere.example: "]),
+      ] {
+        let stage = try await stage(mode, failing: failing)
+        _ = await send(stage, author)
+        let event = try #require(stage.events.events.first { $0.kind == kind }, "\(author)")
+        guard case .text(let told)? = event["unanswered"] else {
+          Issue.record("nothing of \(author)")
+          continue
+        }
+        #expect(expected.allSatisfy { told.contains($0) } && !told.hasSuffix(": "), "\(told)")
+      }
+    }
+    let good = try await stage(.monitor)
+    _ = await send(good, "pass.example")
+    #expect(good.noted("unanswered").isEmpty)
+  }
+
+  @Test("where nothing is learned of several domains in a row it is an alarm, which the next answer ends")
+  func noAnswers() async throws {
+    let numbers = 1...AnswerWatch.maximumDomains
+    let failing = numbers.map { "n\($0).test" } + numbers.map { "_dmarc.n\($0).test" }
+    func told(_ stage: IntakeStage) -> [String] {
+      stage.events.events.filter { $0.kind == .alarm }.map { "\($0["what"]!) \($0["clears"] == nil)" }
+    }
+    let stage = try await stage(.monitor, failing: failing)
+    // One whose name servers fail is one.
+    for _ in 0..<20 { _ = await send(stage, "n1.test") }
+    for number in numbers.dropFirst().dropLast() { _ = await send(stage, "n\(number).test") }
+    #expect(told(stage).isEmpty)
+    // An answer in between, and all begins anew.
+    _ = await send(stage, "unknown.example")
+    for number in numbers.dropFirst() { _ = await send(stage, "n\(number).test") }
+    #expect(told(stage).isEmpty)
+    for _ in 0..<2 { _ = await send(stage, "n1.test") }
+    let alarm = try #require(stage.events.events.last { $0.kind == .alarm })
+    #expect(told(stage).count == 1 && alarm["what"] == .text("authentication-unanswered"))
+    #expect(alarm["until-cleared"] == .flag(true))
+    _ = await send(stage, "pass.example")
+    #expect(told(stage).count == 2)
+    #expect(stage.events.events.last { $0.kind == .alarm }?["clears"] == .text("authentication-unanswered"))
+    // And is said again only for as many more.
+    for number in numbers.dropLast() { _ = await send(stage, "n\(number).test") }
+    #expect(told(stage).count == 2)
+  }
+
+  @Test(
     "SPF-006, ESC-005: without a DMARC policy SPF's fail is 550 5.7.23 with the domain's words, temperror 451 4.4.3, and the rest nothing",
     arguments: [
       ("fail.example", "550 5.7.23"), ("softfail.example", "250"), ("neutral.example", "250"),
