@@ -3,8 +3,11 @@ import Foundation
 
 /// What the program says to a person: results to standard output, everything else to standard error.
 enum Console {
-  static func print(_ text: String) {
-    guard let fault = write(text, to: STDOUT_FILENO) else { return }
+  static func print(_ text: String) { put((text + "\n").utf8) }
+
+  /// Octets as they are.
+  static func put(_ octets: some Sequence<UInt8>) {
+    guard let fault = write(octets, to: STDOUT_FILENO) else { return }
     // A reader that has seen enough, as `head`, is no fault of ours; a full disk is one to be told of.
     guard fault != EPIPE else { exit(EXIT_SUCCESS) }
     note("martlet: standard output can't be written: \(String(cString: strerror(fault)))")
@@ -12,7 +15,7 @@ enum Console {
   }
 
   /// Nobody can be told when this fails.
-  static func note(_ text: String) { _ = write(text, to: STDERR_FILENO) }
+  static func note(_ text: String) { _ = write((text + "\n").utf8, to: STDERR_FILENO) }
   static func complain(_ text: String) { explain("martlet: \(text)") }
   /// A note in sentences: folded where a person reads it, whole where a program does.
   static func explain(_ text: String) { note(folded(text, columns(of: STDERR_FILENO))) }
@@ -43,8 +46,8 @@ enum Console {
   }
 
   /// The system's error number where not all could be written.
-  private static func write(_ text: String, to descriptor: Int32) -> Int32? {
-    var octets = Array((text + "\n").utf8)[...]
+  private static func write(_ all: some Sequence<UInt8>, to descriptor: Int32) -> Int32? {
+    var octets = Array(all)[...]
     while !octets.isEmpty {
       let count = octets.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
       if count >= 0 {

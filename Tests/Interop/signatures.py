@@ -93,6 +93,36 @@ def changed(message):
     yield head + b"\r\n\r\n" + body + b"P.S.\r\n"
 
 
+@case("dkim sign says what it can't sign, or can't write, and signs nothing of it", GROUP)
+def unsignable(bench):
+    keys = Keys(bench.place("dkim-unsignable"))
+    folder = bench.place("dkim-unsignable-messages")
+
+    def signs(message, output=subprocess.PIPE):
+        return subprocess.run(
+            [bench.martlet, "dkim", "sign", "--domain", DOMAIN, "--selector", "rsa", "--key", str(keys.files["rsa"]),
+             str(message)], stdout=output, stderr=subprocess.PIPE)
+
+    good = folder / "good.eml"
+    good.write_bytes((HEADER + "one\r\n").encode())
+    for name, text in (("lf-in-crlf", HEADER + "one\ntwo\r\n"),
+                       ("crlf-in-lf", (HEADER + "one\r\n").replace("\r\n", "\n") + "two\r\n")):
+        mixed = folder / name
+        mixed.write_bytes(text.encode())
+        done = signs(mixed)
+        line = text.count("\n", 0, text.rindex("one" if name == "lf-in-crlf" else "two")) + 1
+        check(done.returncode == 65 and not done.stdout, f"{name}: {done.returncode}, {done.stdout[:100]}")
+        check(f"line {line} ends otherwise".encode() in done.stderr, f"{name}: {done.stderr.decode()}")
+    for path, code, words in ((folder, 74, b"it is a folder"), (folder / "none", 66, b"there is no such file")):
+        done = signs(path)
+        check(done.returncode == code and words in done.stderr, f"{path}: {done.returncode}, {done.stderr.decode()}")
+    with open("/dev/full", "wb") as full:
+        done = signs(good, full)
+    check(done.returncode == 74 and b"can't be written: No space left" in done.stderr,
+          f"a full disk: {done.returncode}, {done.stderr.decode()}")
+    check(signs(good).returncode == 0, "the good one is signed")
+
+
 @case("dkimpy verifies what Martlet signs, of every kind of body, and nothing that was changed", GROUP,
       ids=("DKIM-001", "DKIM-003", "DKIM-004", "DKIM-007"))
 def martlet_to_dkimpy(bench):

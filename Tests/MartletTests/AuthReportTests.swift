@@ -96,6 +96,22 @@ struct AuthReportTests {
     }
   }
 
+  @Test("the first line that doesn't end as the first one does is found, wherever a piece ends")
+  func oddLine() throws {
+    let folder = try Folder()
+    for (text, line) in [
+      ("A: b\r\n\r\nx\r\n", nil), ("A: b\n\nx\n", nil), ("A: b", nil), ("", nil), ("A: b\r\n\r\nx\ry\r\n", nil),
+      ("A: b\r\n\r\nx\ny\n", 3), ("A: b\r\n\n", 2), ("A: b\n\nx\n\r\n\n", 4), ("\nA: b\r\n", 2),
+    ] as [(String, Int?)] {
+      #expect(try MessageFile(try folder.write(text)).oddLine() == line, "\(text.debugDescription)")
+    }
+    for filling in MessageFile.pieceOctets - 8..<MessageFile.pieceOctets + 4 {
+      let body = String(repeating: "x", count: filling - 6) + "\r\n"
+      #expect(try MessageFile(try folder.write("A: b\n\n" + body)).oddLine() == 3)
+      #expect(try MessageFile(try folder.write("A: b\r\n\r\n" + body)).oddLine() == nil)
+    }
+  }
+
   @Test("a message without header is refused, and a file that isn't there is said")
   func faults() throws {
     let folder = try Folder()

@@ -35,13 +35,16 @@ struct AuthResultsTests {
         1, "a-name-that-is-far-too-long-for-one-line.example.net", spf: "none x.example", dkim: "",
         isAligned: (false, false), .quarantine),
       try facts(2, "b.example", spf: "none x.example", dkim: "", isAligned: (false, false)),
+      try facts(
+        1, "b.example", spf: "none x.example", dkim: "", isAligned: (false, false),
+        override: "local_policy: mail is only watched here"),
     ])
     #expect(
       results.lines(of: nil) == [
-        "MESSAGES  PASSED REFUSED  MARKED  LET IN  DOMAIN, 2026-11-23 (UTC)",
-        "       1       0       0       1       0  a-name-that-is-far-too-long-for-one-l…",
-        "       2       0       0       0       2  b.example",
-        "     415     403      12       0       0  example.org",
+        "MESSAGES  PASSED REFUSED  MARKED  LET IN  P=NONE  DOMAIN, 2026-11-23 (UTC)",
+        "       1       0       0       1       0       0  a-name-that-is-far-too-long-f…",
+        "       3       0       0       0       1       2  b.example",
+        "     415     403      12       0       0       0  example.org",
       ])
   }
 
@@ -58,9 +61,9 @@ struct AuthResultsTests {
     ])
     #expect(
       results.lines(of: try DomainName("example.org")) == [
-        "example.org, 2026-11-23 (UTC): 2 messages, 1 passed, 1 let in",
+        "example.org, 2026-11-23 (UTC): 2 messages, 1 passed, 1 p=none",
         "  v=DMARC1; p=none",
-        "       1  let in   192.0.2.1",
+        "       1  p=none   192.0.2.1",
         "                   SPF none example.org; DKIM none; aligned: neither",
         "       1  passed   192.0.2.1",
         "                   SPF pass example.org; DKIM pass example.org/s1; aligned: DKIM",

@@ -41,6 +41,23 @@ struct SigningCheckTests {
     #expect(try await findings(.retired, age: .seconds(3_600)) { _ in "" }.isEmpty, "nobody needs it any more")
   }
 
+  @Test("of records that can't be looked up one finding tells, with the first and how many more")
+  func unanswered() async throws {
+    for count in 1...3 {
+      let selectors = try (1...count).map { number in
+        DKIMSelector(
+          domain: try DomainName("example.org"), name: try DomainName("s\(number)"),
+          key: try DKIMKey.generate(.ed25519), standing: .waiting, since: SigningCheckTests.now)
+      }
+      let check = SigningCheck(
+        keyring: try DKIMKeyring(selectors), afterlife: .seconds(3_600), now: SigningCheckTests.now,
+        resolver: try ZoneFile([]).resolver(failing: selectors.compactMap(\.recordName)))
+      let found = await check.findings(of: []).map(\.text)
+      #expect(found.count == 1 && found[0].contains("can't be known for now: s1._domainkey.example.org: "))
+      #expect(found[0].contains("more key") == (count > 1) && found[0].hasSuffix("2 more keys") == (count == 3))
+    }
+  }
+
   @Test("DMARC-008: a domain that asks for rejection signs, and who has a policy hears what comes of it")
   func policies() async throws {
     func dmarc(_ text: String) -> String { "_dmarc.example.org TXT \"\(text)\"\n" }

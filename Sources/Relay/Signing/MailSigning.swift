@@ -14,8 +14,20 @@ public protocol DKIMKeyStore: Sendable {
 }
 
 public struct DKIMKeyStoreFault: Error, Hashable, Sendable, CustomStringConvertible {
+  public enum Kind: Hashable, Sendable {
+    /// It could not be read or written.
+    case unavailable
+    case notPermitted
+    /// What it holds are no keys.
+    case damaged
+  }
+
   public let description: String
-  public init(_ description: String) { self.description = description }
+  public let kind: Kind
+  public init(_ description: String, _ kind: Kind = .unavailable) {
+    self.description = description
+    self.kind = kind
+  }
 }
 
 /// Signs what this house's domains send, and sees each key on its way: it signs as soon as the DNS shows its record, and

@@ -14,12 +14,17 @@ enum ArgumentFile {
       }
       return octets
     } catch {
-      var isFolder: ObjCBool = false
-      let isThere = path == "-" || FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-      let reason =
-        isFolder.boolValue ? "it is a folder" : isThere ? error.localizedDescription : "there is no such file"
-      Console.complain("\(QueueText.printable(path)): \(QueueText.printable(reason))")
-      throw isThere ? ExitStatus.inputOutput : ExitStatus.noInput
+      throw told(error, path)
     }
+  }
+
+  /// Says why a file can't be read; the exit code for it.
+  static func told(_ error: any Error, _ path: String) -> ExitCode {
+    var isFolder: ObjCBool = false
+    let isThere = path == "-" || FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+    let reason =
+      isFolder.boolValue ? "it is a folder" : isThere ? error.localizedDescription : "there is no such file"
+    Console.complain("\(QueueText.printable(path)): \(QueueText.printable(reason))")
+    return isThere ? ExitStatus.inputOutput : ExitStatus.noInput
   }
 }

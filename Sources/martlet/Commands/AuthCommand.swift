@@ -27,8 +27,8 @@ struct AuthCheck: AsyncParsableCommand {
       are published. Names in it are whole ones unless $ORIGIN says otherwise; what it doesn't have isn't there. \
       --fails names those of which nobody can say what the file doesn't have, to see what a failure of the DNS does.
 
-      Exit codes: 0 nothing speaks against it, 1 DMARC fails, or where no policy stands SPF does, or the message has \
-      signatures and none verifies, 64 wrong use, 65 no message or no zone file, 66 there is no such file, 69 there is no \
+      Exit codes: 0 nothing speaks against it, 1 DMARC fails or can't be asked, or where no policy stands SPF fails, or \
+      its record can't be used, or the message has signatures and none verifies, 64 wrong use, 65 no message or no zone file, 66 there is no such file, 69 there is no \
       resolver, 75 the DNS has no answer for now, 78 bad configuration.
       """)
 
@@ -47,7 +47,11 @@ struct AuthCheck: AsyncParsableCommand {
     if ip == nil, helo != nil || mailFrom != nil {
       throw ValidationError("--mail-from and --helo are asked about for a client: --ip is missing.")
     }
-    if ip != nil, helo == nil, mailFrom == nil || mailFrom == "<>" {
+    if ip != nil, helo == nil, mailFrom == "<>" {
+      throw ValidationError(
+        "With the empty reverse path the greeting is asked about (RFC 7208 §2.4): --helo is missing.")
+    }
+    if ip != nil, helo == nil, mailFrom == nil {
       throw ValidationError("Say in whose name the client comes: --mail-from, --helo, or both.")
     }
   }

@@ -20,6 +20,11 @@ struct AuthReport {
     of message: String, by resolver: any DNSRecords.Resolver
   ) async throws -> (outcomes: [DKIMOutcome], header: HeaderSection?) {
     let file = try MessageFile(message)
+    if let line = try file.oddLine() {
+      Console.complain(
+        "\(QueueText.printable(message)): line \(line) ends otherwise than the first one: it is judged so, and nobody may have "
+          + "sent it so")
+    }
     var verifier = DKIMVerifier(converter: LibraryIDNAConverter())
     var header: HeaderSection?
     try file.parts {

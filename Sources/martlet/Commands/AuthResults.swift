@@ -21,12 +21,12 @@ struct AuthResults {
 
   private var table: [String] {
     let domains = Dictionary(grouping: facts, by: \.domain).sorted { $0.key < $1.key }
-    return ["MESSAGES  PASSED REFUSED  MARKED  LET IN  DOMAIN, \(day) (UTC)"]
+    return ["MESSAGES  PASSED REFUSED  MARKED  LET IN  P=NONE  DOMAIN, \(day) (UTC)"]
       + domains.map { domain, facts in
         let sums = Sums(facts)
         return QueueText.right("\(sums.messages)", 8)
           + Verdict.allCases.map { QueueText.right("\(sums[$0])", 8) }.joined()
-          + "  " + QueueText.clip(domain, QueueText.width - 42)
+          + "  " + QueueText.clip(domain, QueueText.width - 50)
       }
   }
 
@@ -64,15 +64,17 @@ private enum Verdict: String, CaseIterable {
   case passed
   case refused
   case marked
-  /// It didn't pass, and went on all the same.
+  /// It didn't pass, and went on against the wish of the author's domain.
   case letIn = "let in"
+  /// It didn't pass, and the author's domain asks for nothing: `p=none`, or what comes to the same.
+  case unasked = "p=none"
 
   init(_ facts: AuthenticationFacts) {
     switch AuthenticationRecord.Disposition(rawValue: facts.disposition) {
     case .reject: self = .refused
     case .quarantine: self = .marked
     // A server of another version may name what this one doesn't know.
-    case .some(.none), nil: self = facts.passed ? .passed : .letIn
+    case .some(.none), nil: self = facts.passed ? .passed : facts.override.isEmpty ? .unasked : .letIn
     }
   }
 }

@@ -110,11 +110,15 @@ extension CheckCommand {
     of resolver: some DNSRecords.Resolver, in file: ConfigurationFile
   ) async -> ConfigurationFinding? {
     let name = file.configuration.hostName
-    guard case .failed(let reason) = await resolver.addresses(of: name, family: .v4)
-    else { return nil }
+    let trouble: String
+    switch await resolver.addresses(of: name, family: .v4) {
+    case .failed(let reason): trouble = reason
+    case .bogus(let reason): trouble = "what it has is bogus: \(reason)"
+    case .records, .none, .noSuchName: return nil
+    }
     return ConfigurationFinding(
       .warning, file: file.fileName, position: file.position(of: "dns"),
-      text: "the resolver has no answer for \(name): \(reason)",
+      text: "the resolver has no answer for \(name): \(trouble)",
       remedy: "change dns.servers, or let port 53 out, UDP and TCP")
   }
 

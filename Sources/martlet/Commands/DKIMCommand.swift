@@ -25,7 +25,8 @@ struct DKIMSign: AsyncParsableCommand {
 
       A message whose lines end in LF is signed as the one with CRLF that a server sends, and written as it came.
 
-      Exit codes: 0 signed, 64 wrong use, 65 no message or no key, 66 a file can't be read, 74 input or output failed.
+      Exit codes: 0 signed, 64 wrong use, 65 no message, one whose lines end now so and now so, or no key, 66 there is \
+      no such file, 74 input or output failed.
       """)
 
   @Option(help: ArgumentHelp("In whose name.", valueName: "name"), transform: SigningKeyPlace.name)
@@ -51,18 +52,23 @@ struct DKIMSign: AsyncParsableCommand {
       var signing = DKIMSigning(domain: domain, selector: selector, key: own)
       signing.lifetime = days.map { .seconds($0 * 86_400) }
       let file = try MessageFile(message)
+      if let line = try file.oddLine() {
+        Console.complain(
+          "\(QueueText.printable(message)): line \(line) ends otherwise than the first one, and what changes it on its way "
+            + "breaks the signature: let all lines end in CRLF, or all in LF")
+        throw ExitStatus.badData
+      }
       var signer = DKIMSigner([signing])
       try file.parts {
         try signer.begin($0)
       } body: {
         signer.append($0)
       }
-      let output = FileHandle.standardOutput
       for field in try signer.finish(now: SystemClock().now) {
         let text = String(buffer: field)
-        try output.write(contentsOf: Data((file.isOfLineFeeds ? text.replacing("\r\n", with: "\n") : text).utf8))
+        Console.put((file.isOfLineFeeds ? text.replacing("\r\n", with: "\n") : text).utf8)
       }
-      try file.copy(to: output)
+      try file.octets { Console.put($0) }
     } catch let fault as DKIMKeyFileFault {
       Console.complain("\(QueueText.printable(key)): \(fault)")
       throw ExitStatus.badData

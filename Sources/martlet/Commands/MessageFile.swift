@@ -43,7 +43,27 @@ struct MessageFile {
   }
 
   /// Its octets as they are there.
-  func copy(to output: FileHandle) throws { try pieces { try output.write(contentsOf: $0) } }
+  func octets(_ take: (Data) throws -> Void) throws { try pieces(take) }
+
+  /// The first line that doesn't end as the first one does, counted from 1; nil where all are alike. Mail has one line
+  /// end (RFC 5321 §2.3.8), and what becomes of another on its way nobody knows.
+  func oddLine() throws -> Int? {
+    var (line, odd, last) = (1, Int?.none, UInt8(0))
+    try pieces { piece in
+      guard odd == nil else { return }
+      for octet in piece {
+        if octet == 0x0a {
+          if (last != 0x0d) != isOfLineFeeds {
+            odd = line
+            return
+          }
+          line += 1
+        }
+        last = octet
+      }
+    }
+    return odd
+  }
 
   /// Its header section, and then its body in pieces.
   func parts(header: (HeaderSection) throws -> Void, body: (ByteBuffer) throws -> Void) throws {
@@ -90,10 +110,5 @@ struct MessageFile {
     return handle
   }
 
-  private static func told(_ error: any Error, _ path: String) -> any Error {
-    let isThere = path == "-" || FileManager.default.fileExists(atPath: path)
-    let reason = isThere ? error.localizedDescription : "there is no such file"
-    Console.complain("\(QueueText.printable(path)): \(QueueText.printable(reason))")
-    return isThere ? ExitStatus.inputOutput : ExitStatus.noInput
-  }
+  private static func told(_ error: any Error, _ path: String) -> any Error { ArgumentFile.told(error, path) }
 }

@@ -17,29 +17,37 @@ struct SigningCheck: Sendable {
 
   /// - Parameter domains: the server's own, in their ASCII form.
   func findings(of domains: [DomainName]) async -> [Finding] {
-    let keys = await ordered(keyring.selectors) { await finding(of: $0).map { [$0] } ?? [] }
-    return keys + (await ordered(domains) { await findings(of: $0) })
+    let looks = await ordered(keyring.selectors) { await look(at: $0) }
+    let keys = looks.compactMap { if case .lacking(let finding) = $0 { finding } else { nil } }
+    return keys + unanswered(looks) + (await ordered(domains) { await findings(of: $0) }).flatMap(\.self)
   }
 
-  private func ordered<Subject: Sendable>(
-    _ subjects: [Subject], _ look: @escaping @Sendable (Subject) async -> [Finding]
-  ) async -> [Finding] {
-    await withTaskGroup(of: (Int, [Finding]).self) { group in
+  /// In the order of the subjects, whoever is answered first.
+  private func ordered<Subject: Sendable, Found: Sendable>(
+    _ subjects: [Subject], _ look: @escaping @Sendable (Subject) async -> Found
+  ) async -> [Found] {
+    await withTaskGroup(of: (Int, Found).self) { group in
       for (place, subject) in subjects.enumerated() { group.addTask { (place, await look(subject)) } }
-      var found: [Int: [Finding]] = [:]
+      var found: [Int: Found] = [:]
       for await (place, findings) in group { found[place] = findings }
-      return subjects.indices.flatMap { found[$0] ?? [] }
+      return subjects.indices.compactMap { found[$0] }
     }
   }
 
-  /// That nobody answers is said of the resolver.
-  private func finding(of selector: DKIMSelector) async -> Finding? {
-    let publication = await selector.publication(by: resolver)
+  /// What became of a look for a key's record.
+  private enum Look {
+    case fine
+    case lacking(Finding)
+    case unanswered(String)
+  }
+
+  private func look(at selector: DKIMSelector) async -> Look {
     let isNeeded = selector.standing != .retired || selector.since + afterlife > now
-    guard isNeeded, let name = selector.recordName else { return nil }
+    guard isNeeded, let name = selector.recordName else { return .fine }
     let trouble: String
-    switch publication {
-    case .published, .unanswered: return nil
+    switch await selector.publication(by: resolver) {
+    case .published: return .fine
+    case .unanswered(let reason): return .unanswered("\(name): \(reason)")
     case .absent: trouble = "the DNS has no record \(name)"
     case .differs(let reason): trouble = "\(name): \(reason)"
     }
@@ -49,8 +57,21 @@ struct SigningCheck: Sendable {
       case .signing: "what it signs verifies nowhere"
       case .retired: "mail that it signed and is on its way verifies nowhere"
       }
-    return Finding(
-      text: "\(trouble): \(consequence)", remedy: "publish what martlet dkim records \(selector.domain) prints")
+    return .lacking(
+      Finding(
+        text: "\(trouble): \(consequence)", remedy: "publish what martlet dkim records \(selector.domain) prints"))
+  }
+
+  /// One for all of them: mostly it is the resolver.
+  private func unanswered(_ looks: [Look]) -> [Finding] {
+    let reasons = looks.compactMap { if case .unanswered(let reason) = $0 { reason } else { nil } }
+    guard let first = reasons.first else { return [] }
+    let more = reasons.count == 1 ? "" : ", and so for \(QueueText.count(reasons.count - 1, "more key"))"
+    return [
+      Finding(
+        text: "whether a key's record stands in the DNS can't be known for now: \(first)\(more)",
+        remedy: "see what martlet dns says of it, and the name servers of its zone")
+    ]
   }
 
   /// RFC 9989 §7.4, §8: a domain that asks for rejection signs, so that mail which others hand on isn't lost by SPF alone;

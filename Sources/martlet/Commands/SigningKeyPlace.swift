@@ -65,6 +65,9 @@ struct SigningKeyPlace {
   func facts(of domain: DomainName?) throws -> [SigningKeyFacts] {
     let now = SystemClock().now
     let selectors = try keyring().selectors.filter { domain == nil || $0.domain == domain }
+    if let domain, selectors.isEmpty {
+      throw ControlFault(.notFound, "\(domain) has no key here; make some by martlet dkim generate \(domain)")
+    }
     return selectors.map { SigningKeyFacts($0, afterlife: afterlife, now: now) }
   }
 
@@ -96,12 +99,13 @@ struct SigningKeyPlace {
       atPath: place.dataFolder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     try OperatingPlace.becomeOwner(of: place.dataFolder)
     let now = SystemClock().now
-    let made = try change { keyring in
+    let (made, isSuccessor) = try change { keyring in
+      let signing = Set(keyring.selectors(of: domain).filter { $0.standing == .signing }.map(\.key.kind))
       let made = try make(keyring).map {
         DKIMSelector(domain: domain, name: $0.name, key: $0.key, standing: .waiting, since: now)
       }
       for selector in made { try keyring.add(selector) }
-      return made
+      return (made, made.contains { signing.contains($0.key.kind) })
     }
     let facts = made.map { SigningKeyFacts($0, afterlife: afterlife, now: now) }
     let server = await tellServer()
@@ -110,12 +114,15 @@ struct SigningKeyPlace {
       return
     }
     let what = facts.count == 1 ? "this record" : "these records"
-    let who = facts.count == 1 ? "the key signs, in place of one of its kind," : "each key signs"
+    let who = facts.count == 1 ? "the key signs" : "each key signs"
+    let instead =
+      !isSuccessor ? "" : facts.count == 1 ? ", in place of the one before it," : ", in place of its predecessor,"
     try finish(
       QueueText.wrapped(
-        "Publish \(what) for \(domain), where the DNS hasn't got it; \(who) as soon as the DNS shows it:", indent: 0)
+        "Publish \(what) for \(domain), where the DNS hasn't got it; \(who)\(instead) as soon as the DNS shows it:",
+        indent: 0)
         + [""]
-        + facts.flatMap(\.zoneLines) + [""], server)
+        + facts.flatMap(\.zoneLines) + [""], server.lines(whileWaiting: true), server)
   }
 
   func remove(_ name: DomainName, _ domain: DomainName, evenSigning: Bool) async throws {
@@ -134,6 +141,7 @@ struct SigningKeyPlace {
       _ = keyring.remove(name, domain)
       return (found.standing, keyring.signings(for: [domain]).isEmpty)
     }
+    let server = await tellServer()
     try finish(
       QueueText.wrapped(
         "The key \(name) of \(domain) is gone."
@@ -141,7 +149,7 @@ struct SigningKeyPlace {
             ? ""
             : " Where somebody else may have it, take its record out of the DNS, too; else leave it for some days.")
           + (standing == .signing && isUnsigned ? " Mail of \(domain) goes UNSIGNED from now on." : ""),
-        indent: 0), await tellServer())
+        indent: 0), server.lines(whileWaiting: false), server)
   }
 
   /// An error in `edit` leaves all as it was.
@@ -168,7 +176,11 @@ struct SigningKeyPlace {
     do throws(DKIMKeyStoreFault) {
       return try work()
     } catch {
-      throw FileTrouble(error.description)
+      switch error.kind {
+      case .unavailable: throw FileTrouble(error.description)
+      case .notPermitted: throw ControlFault(.notPermitted, error.description)
+      case .damaged: throw ControlFault(.badRequest, error.description)
+      }
     }
   }
 
@@ -177,12 +189,12 @@ struct SigningKeyPlace {
     case knows, notRunning
     case failed(String)
 
-    var lines: [String] {
+    func lines(whileWaiting: Bool) -> [String] {
       switch self {
       case .knows:
         let minutes = Int(MailSigning.waitingInterval.components.seconds) / 60
-        return QueueText.wrapped(
-          "The running server knows. While a key waits it looks at the DNS every \(minutes) minutes.", indent: 0)
+        let looks = whileWaiting ? " While a key waits it looks at the DNS every \(minutes) minutes." : ""
+        return QueueText.wrapped("The running server knows.\(looks)", indent: 0)
       case .notRunning: return ["No server runs here; it will know when it starts."]
       case .failed(let reason):
         return QueueText.wrapped(
@@ -203,8 +215,8 @@ struct SigningKeyPlace {
   }
 
   /// What was changed is told; a server that doesn't know of it is a failure, since it signs on as before.
-  private func finish(_ lines: [String], _ server: Server) throws {
-    Console.print((lines + server.lines).joined(separator: "\n"))
+  private func finish(_ lines: [String], _ told: [String], _ server: Server) throws {
+    Console.print((lines + told).joined(separator: "\n"))
     if case .failed = server { throw ExitStatus.tryAgain }
   }
 }

@@ -37,10 +37,11 @@ struct SigningKeyFile: DKIMKeyStore {
     // Only where none is: one that can't be reached is no empty one.
     guard lstat(path, &facts) == 0 || errno != ENOENT else { return DKIMKeyring() }
     guard let data = FileManager.default.contents(atPath: path) else {
-      throw fault("can't be read; check its owner and permissions")
+      throw fault(
+        "can't be read; check its owner and permissions", access(path, R_OK) == 0 ? .unavailable : .notPermitted)
     }
     guard data.count <= SigningKeyFile.maximumOctets else {
-      throw fault("is larger than \(SigningKeyFile.maximumOctets) bytes")
+      throw fault("is larger than \(SigningKeyFile.maximumOctets) bytes", .damaged)
     }
     return try keyring(data)
   }
@@ -48,7 +49,10 @@ struct SigningKeyFile: DKIMKeyStore {
   func change(_ edit: (inout DKIMKeyring) -> Void) throws(DKIMKeyStoreFault) -> DKIMKeyring {
     // The lock is a file of its own: the other is replaced.
     let lock = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    guard lock >= 0 else { throw fault("its lock can't be had: \(String(cString: strerror(errno)))") }
+    guard lock >= 0 else {
+      throw fault(
+        "its lock can't be had: \(String(cString: strerror(errno)))", errno == EACCES ? .notPermitted : .unavailable)
+    }
     defer { close(lock) }
     var tries = 0
     while flock(lock, LOCK_EX | LOCK_NB) != 0 {
@@ -79,27 +83,29 @@ struct SigningKeyFile: DKIMKeyStore {
     do {
       record = try JSONDecoder().decode(FileRecord.self, from: data)
     } catch {
-      throw fault("is no file of signing keys: \(SigningKeyFile.words(of: error))")
+      throw fault("is no file of signing keys: \(SigningKeyFile.words(of: error))", .damaged)
     }
     guard record.version == SigningKeyFile.version else {
-      throw fault("has version \(record.version); this program reads version \(SigningKeyFile.version)")
+      throw fault("has version \(record.version); this program reads version \(SigningKeyFile.version)", .damaged)
     }
     var selectors: [DKIMSelector] = []
     for key in record.keys {
       do {
         selectors.append(try key.held())
       } catch {
-        throw fault("key \(key.selector) of \(key.domain): \(error)")
+        throw fault("key \(key.selector) of \(key.domain): \(error)", .damaged)
       }
     }
     do throws(DKIMKeyringFault) {
       return try DKIMKeyring(selectors)
     } catch {
-      throw fault("\(error)")
+      throw fault("\(error)", .damaged)
     }
   }
 
-  private func fault(_ reason: String) -> DKIMKeyStoreFault { DKIMKeyStoreFault("\(path): \(reason)") }
+  private func fault(_ reason: String, _ kind: DKIMKeyStoreFault.Kind = .unavailable) -> DKIMKeyStoreFault {
+    DKIMKeyStoreFault("\(path): \(reason)", kind)
+  }
 
   private static func words(of error: any Error) -> String {
     switch error {
