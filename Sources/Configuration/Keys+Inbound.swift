@@ -19,7 +19,8 @@ extension Keys {
   static let uncheckedNetworks = Key(
     "inbound.unchecked_networks", .network, isList: true, default: "none",
     "Networks whose clients no list is asked about and whose mail isn't authenticated, besides loopback, private and "
-      + "link addresses and those in `proxy_from`: of servers that relay to this one.")
+      + "link addresses and those in `proxy_from`: of servers that relay to this one. Behind a proxy the client counts "
+      + "that its header names.")
   static let authentication = Key<LocalPolicy.Mode>(
     "inbound.authentication", .choice, default: "monitor",
     "What follows for mail on `relay` from SPF, DKIM and DMARC. `monitor` writes down what they say, in the message's "

@@ -21,7 +21,8 @@ public struct InboundAuthentication: Sendable {
     public var mode: LocalPolicy.Mode
     /// By a domain's ASCII form.
     public var modes: [DomainName: LocalPolicy.Mode]
-    /// Besides `IPNetwork.notGlobal`: the operator's own, and those of proxies.
+    /// Besides `IPNetwork.notGlobal`: the operator's own, and those of proxies, which come without a client in their
+    /// header to ask whether we live.
     public var uncheckedNetworks: [IPNetwork]
 
     public init(
