@@ -206,16 +206,22 @@ def judging(bench):
         hang_up(server, ["server.reloaded", "what=configuration"])
         code, text, letter = send(server, "a@strict.test", "a@strict.test")
         check(code == 250 and "dmarc=fail" in results(server.maildir.wait(letter)[0]), text)
+        wait_for(server, "message.accepted", "if-enforced=\"550 5.7.1 Message rejected per DMARC policy for strict.test\"")
 
         # A name server that is gone.
         names.stop()
         code, text, letter = send(server, "a@away.test", "a@away.test")
         check(code == 250 and "dmarc=temperror" in results(server.maildir.wait(letter)[0]), text)
+        wait_for(server, "message.accepted", "unanswered=\"SPF of away.test: ", "if-enforced=\"451 4.4.3 ")
 
         # Counted by whose name it came in, by the server and without it.
         expected = {("strict.test", "none", "local_policy"): 2, ("strict.test", "quarantine", "mailing_list"): 1,
                     ("strict.test", "reject", ""): 1}
         check(counted(server, "strict.test") == expected, counted(server, "strict.test"))
+        metrics = run_client([server.binary, "metrics", "--config", server.config])
+        for outcome, count in ((("fail", "refused"), 1), (("fail", "marked"), 2), (("temperror", "taken"), 1)):
+            sample = 'martlet_messages_judged_total{dmarc="%s",outcome="%s"} %d' % (*outcome, count)
+            check(sample in metrics, f"{sample}: {metrics}")
         server.stop()
         check(counted(server, "strict.test") == expected, counted(server, "strict.test"))
         shown = run_client([server.binary, "auth", "results", "--config", server.config, "strict.test"])
