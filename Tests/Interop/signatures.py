@@ -98,10 +98,10 @@ def unsignable(bench):
     keys = Keys(bench.place("dkim-unsignable"))
     folder = bench.place("dkim-unsignable-messages")
 
-    def signs(message, output=subprocess.PIPE):
+    def signs(message, output=subprocess.PIPE, key=keys.files["rsa"]):
         return subprocess.run(
-            [bench.martlet, "dkim", "sign", "--domain", DOMAIN, "--selector", "rsa", "--key", str(keys.files["rsa"]),
-             str(message)], stdout=output, stderr=subprocess.PIPE)
+            [bench.martlet, "dkim", "sign", "--domain", DOMAIN, "--selector", "rsa", "--key", str(key), str(message)],
+            stdout=output, stderr=subprocess.PIPE)
 
     good = folder / "good.eml"
     good.write_bytes((HEADER + "one\r\n").encode())
@@ -120,7 +120,14 @@ def unsignable(bench):
         done = signs(good, full)
     check(done.returncode == 74 and b"can't be written: No space left" in done.stderr,
           f"a full disk: {done.returncode}, {done.stderr.decode()}")
-    check(signs(good).returncode == 0, "the good one is signed")
+    done = signs(good)
+    check(done.returncode == 0 and done.stdout and not done.stderr, f"the good one is signed: {done.stderr.decode()}")
+    for bits, code, words in ((1024, 0, b"2048"), (512, 65, b"1024 bits or more")):
+        short = folder / f"{bits}.pem"
+        openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", f"rsa_keygen_bits:{bits}", "-out", str(short))
+        done = signs(good, key=short)
+        check(done.returncode == code and words in done.stderr and bool(done.stdout) == (code == 0),
+              f"{bits} bits: {done.returncode}, {done.stderr.decode()}")
 
 
 @case("dkimpy verifies what Martlet signs, of every kind of body, and nothing that was changed", GROUP,
