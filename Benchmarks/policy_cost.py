@@ -194,7 +194,7 @@ class Relay:
         self.server = Background(
             [program("valgrind", "valgrind"), "--tool=callgrind", "--separate-threads=no", "--compress-strings=no",
              f"--callgrind-out-file={folder}/profile", slim, "serve", "--config", config], folder / "martlet.log")
-        if not listening([self.port], 300):
+        if not listening([self.port], seconds=300):
             sys.exit(f"martlet does not listen under callgrind:\n{self.log()}")
 
     def configure(self, authority, anchor):

@@ -118,7 +118,7 @@ class Sink:
             env={"LD_LIBRARY_PATH": library_path(root), "PATH": os.environ["PATH"], "MAIL_CONFIG": "/nonexistent"})
         os.set_blocking(self.process.stdout.fileno(), False)
         self.text = ""
-        if not listening([self.port], 10):
+        if not listening([self.port]):
             sys.exit("smtp-sink does not start")
 
     def count(self):

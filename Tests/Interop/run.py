@@ -3,7 +3,7 @@
 
 Each case has a sentence for a name. The last line says how many passed, failed and were skipped; the exit code is 1
 when one failed. A peer that is not installed, or data that can't be fetched, is a skip, and in CI (CI=true) a failure;
-the skips are named once more at the end, with what they want.
+the skips and the failures are named once more at the end, with what they want and what they say.
 """
 
 import argparse
@@ -50,6 +50,8 @@ import crowds  # noqa: F401
 
 GROUPS = ("clients", "refusals", "hops", "relay", "reloads", "dns", "dane", "policy", "sts", "auth", "callers", "durability", "long")
 EVERYDAY = GROUPS[:-1]
+# Lines of a failure that the end of a run repeats, its last ones; all are at its case.
+REPEATED_LINES = 12
 
 
 def perform(case, bench):
@@ -64,6 +66,17 @@ def perform(case, bench):
     except Exception:  # A client that raises is a case that failed; its trace says where.
         mark, words = "failed", traceback.format_exc(limit=-6)
     return mark, words, time.monotonic() - started
+
+
+def tell(title, cases_by_words):
+    """Names cases under what they say. What several say at once, for a peer they share is missing, is said once."""
+    if cases_by_words:
+        print(f"\n{title}")
+    for words, labels in cases_by_words.items():
+        for label in labels:
+            print(f"  – {label}")
+        for line in words.splitlines()[-REPEATED_LINES:]:
+            print(f"      {line}")
 
 
 def main():
@@ -90,7 +103,7 @@ def main():
     if not bench.martlet.exists():
         sys.exit(f"{bench.martlet} is not there: build it with `swift build --product martlet`")
     count = {"passed": 0, "failed": 0, "skipped": 0}
-    group, skips = None, []
+    group, lacking = None, {"failed": {}, "skipped": {}}
     try:
         for case in chosen:
             if case.group != group:
@@ -98,8 +111,8 @@ def main():
                 print(f"\n{group}")
             mark, words, seconds = perform(case, bench)
             count[mark] += 1
-            if mark == "skipped":
-                skips.append((case.label(), words))
+            if mark in lacking:
+                lacking[mark].setdefault(words, []).append(case.label())
             sign = {"passed": "✔", "failed": "✘", "skipped": "–"}[mark]
             print(f"  {sign} {case.label():<100} {seconds:6.2f} s", flush=True)
             for line in words.splitlines():
@@ -111,11 +124,9 @@ def main():
         orderly = bench.close()
     if not orderly:
         count["failed"] += 1
-        print("  ✘ martlet dev ends within its bound when asked to")
-    if skips:
-        print("\nNot proven by this run, because of what is missing here:")
-        for label, words in skips:
-            print(f"  – {label}\n      {words}")
+        lacking["failed"]["It was still there after its time, and was killed."] = ["martlet dev ends when asked to"]
+    tell("Not proven by this run, because of what is missing here:", lacking["skipped"])
+    tell("Failed:", lacking["failed"])
     print(f"\n{count['passed']} passed, {count['failed']} failed, {count['skipped']} skipped")
     return 1 if count["failed"] or not count["passed"] else 0
 

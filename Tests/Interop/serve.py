@@ -71,7 +71,7 @@ class Serve:
     def start(self):
         self.background = Background([*self.under, self.binary, "serve", "--config", self.config],
                                      self.folder / "martlet.log")
-        if not listening(self.ports.values(), 30):
+        if not listening(self.ports.values()):
             self.background.stop()
             raise Failed(f"martlet serve does not listen:\n{self.log()}")
         # Commands are served a moment later than mail; where they can't be, mail is all the same.

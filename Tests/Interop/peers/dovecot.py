@@ -33,7 +33,7 @@ class Dovecot:
 
     def start(self):
         self.process = Background([self.program, "-F", "-c", self.folder / "dovecot.conf"], self.folder / "start.log")
-        if not listening([self.port], 15):
+        if not listening([self.port]):
             self.process.stop()
             raise Failed("Dovecot does not start:\n" + self.process.output() + self.log())
 

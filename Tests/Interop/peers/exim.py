@@ -109,7 +109,7 @@ begin retry
 
     def start(self):
         self.process = self.root.start("/usr/sbin/exim4", "-bdf", "-q5s", log=self.folder / "exim.log")
-        if not listening_at(self.listeners(), 15):
+        if not listening_at(self.listeners()):
             self.stop()
             raise Failed("Exim does not start:\n" + self.process.output() + self.log())
 

@@ -61,7 +61,7 @@ class Nsd:
         configuration = self.folder / "nsd.conf"
         configuration.write_text("\n".join(lines) + "\n")
         self.background = Background([self.program, "-d", "-c", configuration], self.folder / "nsd.log")
-        if not listening([self.port], 15):
+        if not listening([self.port]):
             self.background.stop()
             raise Failed(f"nsd does not listen:\n{self.background.output()[-2000:]}")
         return self

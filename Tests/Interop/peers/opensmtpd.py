@@ -64,7 +64,7 @@ class OpenSMTPD(RelayPeer):
 
     def start(self):
         self.process = self.root.start("/usr/sbin/smtpd", "-d", log=self.folder / "smtpd.log")
-        if not listening_at(self.listeners(), 15):
+        if not listening_at(self.listeners()):
             self.stop()
             raise Failed("OpenSMTPD does not start:\n" + self.log())
 

@@ -52,7 +52,7 @@ class Nginx:
         configuration.write_text("\n".join([*lines, "}"]) + "\n")
         self.background = Background([root / "usr/sbin/nginx", "-p", folder, "-c", configuration],
                                      self.folder / "nginx.log", env={"LD_LIBRARY_PATH": library_path(root)})
-        if not listening([PORT], 10, address):
+        if not listening([PORT], address):
             self.background.stop()
             raise Failed(f"nginx does not listen:\n{self.background.output()[-2000:]}")
 
@@ -90,7 +90,7 @@ class Apache:
         configuration.write_text("\n".join(lines) + "\n")
         self.background = Background([root / "usr/sbin/apache2", "-X", "-d", folder, "-f", configuration],
                                      self.folder / "apache.log", env={"LD_LIBRARY_PATH": library_path(root)})
-        if not listening([PORT], 10, address):
+        if not listening([PORT], address):
             self.background.stop()
             log = self.folder / "error.log"
             raise Failed(f"Apache does not listen:\n{self.background.output()[-2000:]}"

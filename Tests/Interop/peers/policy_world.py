@@ -230,7 +230,7 @@ class PolicyWorld:
             self.bench.place("postfix-policy"), plain=True, services="\n".join(services) + "\n",
             amended={"myhostname": "postfix.example", "smtpd_tls_loglevel": "1", "smtpd_peername_lookup": "no",
                      "virtual_mailbox_domains": " ".join(f"{name}.{ZONE}" for name in self.mail_at)})
-        if not listening_at([(address, self.port) for address in HOSTS.values()], 15):
+        if not listening_at([(address, self.port) for address in HOSTS.values()]):
             postfix.stop()
             raise Failed("Postfix does not listen:\n" + postfix.log())
         return postfix

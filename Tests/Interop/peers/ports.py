@@ -1,27 +1,43 @@
 """Ports of loopback that are free, and the wait until a server listens on them."""
 
-import contextlib
+import itertools
+import random
 import socket
 import time
 
 
-def free_ports(count):
-    """Ports nobody listens on. All are held at once, so that no two are the same."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+# Below those that the system gives to whoever connects, from 32768 on: none is taken between its choice and its
+# server's start, and whoever knocks where nobody listens yet can't meet himself, as TCP allows on one address.
+CHOICE = range(10_000, 32_000)
+GIVEN = set()
+# A server that listens earlier is not waited for any longer.
+START_SECONDS = 60
+
+
+def free_ports(count, address="127.0.0.1"):
+    """Ports of TCP and UDP that nobody uses at the address, and that this run has not given to anybody yet."""
+    free = (port for port in random.sample(CHOICE, len(CHOICE)) if port not in GIVEN and is_free(port, address))
+    ports = list(itertools.islice(free, count))
+    GIVEN.update(ports)
+    return ports
+
+
+def is_free(port, address):
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as one:
+            try:
+                one.bind((address, port))
+            except OSError:
+                return False
+    return True
 
 
 def shared_port():
     """A port that is free on every address of loopback: mail exchangers differ by address alone."""
-    with socket.socket() as held:
-        held.bind(("0.0.0.0", 0))
-        return held.getsockname()[1]
+    return free_ports(1, "0.0.0.0")[0]
 
 
-def listening(ports, seconds, address="127.0.0.1"):
+def listening(ports, address="127.0.0.1", seconds=START_SECONDS):
     """True once every port takes a connection, False when the time is over."""
     return listening_at([(address, port) for port in ports], seconds)
 
@@ -39,7 +55,7 @@ def answering(path, seconds):
     return False
 
 
-def listening_at(places, seconds):
+def listening_at(places, seconds=START_SECONDS):
     """The same for pairs of address and port."""
     until = time.monotonic() + seconds
     for place in places:

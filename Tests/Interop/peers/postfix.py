@@ -145,7 +145,7 @@ class Postfix:
     def start(self):
         started = subprocess.run([*self.under, self.program, "start"], env=self.environment, capture_output=True,
                                  text=True)
-        if started.returncode != 0 or not listening(self.ports.values(), 15):
+        if started.returncode != 0 or not listening(self.ports.values()):
             raise Failed("Postfix does not start:\n" + started.stderr + self.log())
 
     def processes(self):

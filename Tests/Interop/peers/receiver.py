@@ -26,7 +26,7 @@ class Receiver:
         config.write_text("\n".join(lines) + "\n")
         run_client([martlet, "check", "--config", config])
         self.background = Background([martlet, "serve", "--config", config], folder / "martlet.log")
-        if not listening_at([(address, port) for address in addresses], 30):
+        if not listening_at([(address, port) for address in addresses]):
             self.background.stop()
             raise Failed(f"martlet serve does not listen:\n{self.log()}")
 

@@ -37,7 +37,7 @@ class RelayingPostfix(RelayPeer):
             "smtp_tls_loglevel": "1",
             "minimal_backoff_time": "10s", "queue_run_delay": "5s",
         })
-        if not listening_at(self.listeners(), 15):
+        if not listening_at(self.listeners()):
             self.stop()
             raise Failed("Postfix does not listen:\n" + self.log())
         return self.postfix.maildir.path

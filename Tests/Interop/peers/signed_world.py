@@ -282,7 +282,7 @@ class SignedWorld:
             amended={"myhostname": "postfix.example", "smtp_tls_loglevel": "1", "smtpd_tls_loglevel": "1",
                      "virtual_mailbox_domains": " ".join(one.mail for one in self.domains.values())},
             under=self.unbound.under)
-        if not listening_at([(address, self.port) for address in self.addresses.values()], 15):
+        if not listening_at([(address, self.port) for address in self.addresses.values()]):
             postfix.stop()
             raise Failed("Postfix does not listen:\n" + postfix.log())
         return postfix

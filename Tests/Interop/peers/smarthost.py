@@ -31,7 +31,7 @@ class Smarthost:
     def start(self):
         server = Path(__file__).with_name("smarthost_server.py")
         self.process = Background([venv_python("aiosmtpd"), server, json.dumps(self.given)], self.folder / "server.log")
-        if not listening([self.port], 15):
+        if not listening([self.port]):
             self.process.stop()
             raise Failed("the smarthost does not start:\n" + self.process.output())
 

@@ -30,7 +30,7 @@ class Unbound:
         self.resolv.write_text(f"nameserver {self.address}\noptions edns0 trust-ad timeout:2 attempts:1\n")
         self.background = Background([root / "usr/sbin/unbound", "-d", "-c", configuration],
                                      self.folder / "unbound.log", env={"LD_LIBRARY_PATH": library_path(root)})
-        if not listening([53], 10, self.address):
+        if not listening([53], self.address):
             self.background.stop()
             raise Failed(f"unbound does not listen:\n{self.log()}")
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from harness import Missing
 
+# A mirror that does not answer at once is asked again, each time a while later.
+PATIENTLY = ("-o", "Acquire::Retries=5")
+
 
 def unpack(package, folder):
     """The folder that holds the files of `package` and of all it needs that the system lacks.
@@ -24,11 +27,12 @@ def unpack(package, folder):
     archives = folder / "archives"
     archives.mkdir(parents=True)
     root.mkdir()
-    if not downloaded(package, archives):
+    if trouble := download(package, archives):
         # The lists may be older than the packages on offer.
-        refreshed = subprocess.run(["apt-get", "update", "-q"], capture_output=True)
-        if refreshed.returncode != 0 or not downloaded(package, archives):
-            raise Missing(f"{package} is missing and could not be downloaded: run `apt-get update` as root")
+        subprocess.run(["apt-get", "update", "-q", *PATIENTLY], capture_output=True)
+        trouble = download(package, archives)
+    if trouble:
+        raise Missing(f"{package} is missing and could not be downloaded: run `apt-get update` as root. {trouble}")
     for archive in sorted(archives.glob("*.deb")):
         subprocess.run(["dpkg", "-x", archive, root], check=True, capture_output=True)
     shutil.rmtree(archives)
@@ -36,13 +40,17 @@ def unpack(package, folder):
     return root
 
 
-def downloaded(package, archives):
+def download(package, archives):
+    """Brings the archives, or tells what apt had to say."""
     plan = subprocess.run(
         ["apt-get", "--simulate", "--no-install-recommends", "--reinstall", "install", package],
         capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
     names = set(re.findall(r"^Inst (\S+)", plan.stdout, re.MULTILINE)) | {package}
-    fetched = subprocess.run(["apt-get", "download", "-q", *sorted(names)], cwd=archives, capture_output=True)
-    return plan.returncode == 0 and fetched.returncode == 0
+    fetched = subprocess.run(["apt-get", "download", "-q", *PATIENTLY, *sorted(names)], cwd=archives,
+                             capture_output=True, text=True)
+    failed = [f"apt-get ended with {done.returncode}: {done.stderr.strip()[-300:]}"
+              for done in (plan, fetched) if done.returncode != 0]
+    return " ".join(failed)
 
 
 def library_path(root):
